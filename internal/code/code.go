@@ -1,0 +1,54 @@
+// Package code keeps the QR codes: issue, resolve, revoke and regenerate them.
+// Whether a code lives is derived when asked, from the code, its group and its
+// issuer; nothing is kept in step.
+package code
+
+import (
+	"time"
+
+	"gorm.io/gorm"
+
+	"doorplate/internal/audit"
+	"doorplate/internal/secret"
+)
+
+// Code is one issued code. PublicID (11 base64url characters) stands in URLs
+// and in the token.
+type Code struct {
+	ID           int64
+	PublicID     string
+	GroupID      int64
+	Label        string
+	Validity     string // 7d, 30d, until, permanent
+	ValidFrom    *time.Time
+	ValidUntil   *time.Time // nil = permanent
+	DailyCap     int        // 0 = none
+	TotalCap     int        // 0 = none
+	Networks     string     // CIDRs separated by spaces; empty = everywhere
+	Audience     string     // department ids separated by spaces; empty = everybody
+	IssuedBy     int64
+	IssuedAt     time.Time
+	SuspendedAt  *time.Time
+	SuspendedBy  *int64
+	RevokedAt    *time.Time
+	RevokedBy    *int64
+	RevokeReason string
+	ReplacedBy   *int64
+}
+
+// TableName is for gorm.
+func (Code) TableName() string { return "codes" }
+
+// Service is the use cases on codes.
+type Service struct {
+	db      *gorm.DB
+	keys    secret.Keys
+	trail   *audit.Trail
+	now     func() time.Time
+	baseURL string
+}
+
+// New returns the service. baseURL stands in front of every token.
+func New(db *gorm.DB, keys secret.Keys, trail *audit.Trail, now func() time.Time, baseURL string) *Service {
+	return &Service{db: db, keys: keys, trail: trail, now: now, baseURL: baseURL}
+}

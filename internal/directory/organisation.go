@@ -1,0 +1,50 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Organisation is the one row this installation serves. SetUpAt is nil until
+// the first-run page was submitted.
+type Organisation struct {
+	ID             int64
+	Name           string
+	Timezone       string
+	Language       string
+	KeyFingerprint string
+	SetupTokenHash string
+	SetUpAt        *time.Time
+	CreatedAt      time.Time
+}
+
+// TableName is for gorm.
+func (Organisation) TableName() string { return "organisation" }
+
+// Location is the organisation's time zone: days, caps and charts follow it.
+func (o Organisation) Location() *time.Location {
+	loc, err := time.LoadLocation(o.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// LoadOrganisation reads the organisation; the zero value when there is none yet.
+func LoadOrganisation(tx *gorm.DB) (Organisation, error) {
+	var o Organisation
+	err := tx.Where("id = 1").Take(&o).Error
+	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+		return o, fmt.Errorf("load organisation: %w", err)
+	}
+	return o, nil
+}
+
+// Organisation is LoadOrganisation for readers outside a transaction.
+func (s *Service) Organisation(ctx context.Context) (Organisation, error) {
+	return LoadOrganisation(s.db.WithContext(ctx))
+}

@@ -1,0 +1,96 @@
+package directory
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Policies are the organisation's editable switches and numbers. Only what
+// differs from the default is stored.
+type Policies struct {
+	ExternalPermanent bool     // permanent codes on external groups (default no)
+	TemporaryMaxDays  int      // longest life of a code that expires
+	JoiningOff        bool     // nobody joins by scanning, anywhere
+	TicketSeconds     int      // life of the ticket between scan and join page (source: B34, about 15 s)
+	UpstreamDays      int      // default validity of an uploaded chat QR image (source: B01, 7 days)
+	AddressPer10s     int      // scans one address may make in 10 s; 0 = no limit
+	VisitorPer10s     int      // scans one join cookie may make in 10 s; 0 = no limit
+	GuestPrefixes     []string // country prefixes a join page sends codes to, e.g. +86
+	SessionIdleHours  int      // a console session ends after so long without use
+	SessionMaxDays    int      // and after so long in any case
+	RequestDays       int      // a join request nobody decides expires after so long
+	ApprovalDays      int      // a second-person approval nobody decides expires after so long
+}
+
+// DefaultPolicies are what a new installation starts with.
+func DefaultPolicies() Policies {
+	return Policies{
+		TemporaryMaxDays: 365, TicketSeconds: 15, UpstreamDays: 7, AddressPer10s: 3000, VisitorPer10s: 30,
+		GuestPrefixes: []string{"+86"}, SessionIdleHours: 72, SessionMaxDays: 30, RequestDays: 30, ApprovalDays: 14,
+	}
+}
+
+// Ticket is the ticket's life.
+func (p Policies) Ticket() time.Duration { return time.Duration(p.TicketSeconds) * time.Second }
+
+// policyFields binds stored names to fields, so that reading and writing agree.
+func (p *Policies) fields() map[string]any {
+	return map[string]any{
+		"external_permanent": &p.ExternalPermanent, "temporary_max_days": &p.TemporaryMaxDays, "joining_off": &p.JoiningOff,
+		"ticket_seconds": &p.TicketSeconds, "upstream_days": &p.UpstreamDays, "address_per_10s": &p.AddressPer10s,
+		"visitor_per_10s": &p.VisitorPer10s, "guest_prefixes": &p.GuestPrefixes, "session_idle_hours": &p.SessionIdleHours,
+		"session_max_days": &p.SessionMaxDays, "request_days": &p.RequestDays, "approval_days": &p.ApprovalDays,
+	}
+}
+
+type policyRow struct {
+	Name      string
+	Value     string
+	UpdatedAt time.Time
+}
+
+func (policyRow) TableName() string { return "policies" }
+
+// LoadPolicies reads the policies in force.
+func LoadPolicies(tx *gorm.DB) (Policies, error) {
+	p := DefaultPolicies()
+	var rows []policyRow
+	if err := tx.Find(&rows).Error; err != nil {
+		return p, fmt.Errorf("load policies: %w", err)
+	}
+	fields := p.fields()
+	for _, r := range rows {
+		if err := parsePolicy(fields[r.Name], r.Value); err != nil {
+			return p, fmt.Errorf("policy %s: %w", r.Name, err)
+		}
+	}
+	return p, nil
+}
+
+func parsePolicy(field any, value string) (err error) {
+	switch f := field.(type) {
+	case *bool:
+		*f, err = strconv.ParseBool(value)
+	case *int:
+		*f, err = strconv.Atoi(value)
+	case *[]string:
+		*f = strings.Fields(value)
+	}
+	return err
+}
+
+func formatPolicy(field any) string {
+	switch f := field.(type) {
+	case *bool:
+		return strconv.FormatBool(*f)
+	case *int:
+		return strconv.Itoa(*f)
+	case *[]string:
+		return strings.Join(*f, " ")
+	}
+	return ""
+}

@@ -1,0 +1,2 @@
+// Package notify turns finished facts into messages.
+package notify

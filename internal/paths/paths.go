@@ -1,0 +1,148 @@
+// Package paths is the one place that knows what a URL looks like: the patterns
+// the router uses and the functions that fill them in.
+package paths
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Patterns, in the order of the public contract. ":id" is a parameter.
+const (
+	Healthz = "/healthz"
+	Readyz  = "/readyz"
+	Metrics = "/metrics"
+	Static  = "/static/*"
+	Lang    = "/lang"
+
+	Setup     = "/setup/:token"
+	SetupDemo = "/setup/:token/demo"
+
+	Login       = "/login"
+	LoginVerify = "/login/verify"
+	LoginLink   = "/login/link/:token"
+	Logout      = "/logout"
+
+	Home = "/"
+	Menu = "/menu"
+
+	Contacts           = "/contacts"
+	Departments        = "/contacts/departments"
+	Department         = "/contacts/departments/:id"
+	DepartmentRename   = "/contacts/departments/:id/rename"
+	DepartmentMove     = "/contacts/departments/:id/move"
+	DepartmentDelete   = "/contacts/departments/:id/delete"
+	DepartmentHeads    = "/contacts/departments/:id/heads"
+	Members            = "/contacts/members"
+	MemberNew          = "/contacts/members/new"
+	Member             = "/contacts/members/:id"
+	MemberEdit         = "/contacts/members/:id/edit"
+	MemberDepart       = "/contacts/members/:id/depart"
+	MemberInvite       = "/contacts/members/:id/invite"
+	Import             = "/contacts/import"
+	ImportTemplate     = "/contacts/import/template.csv"
+	ImportRun          = "/contacts/import/:id"
+	ImportApply        = "/contacts/import/:id/apply"
+	ImportCancel       = "/contacts/import/:id/cancel"
+	ImportRefused      = "/contacts/import/:id/refused.csv"
+	Groups             = "/groups"
+	GroupNew           = "/groups/new"
+	Group              = "/groups/:id"
+	GroupSettings      = "/groups/:id/settings"
+	GroupDisband       = "/groups/:id/disband"
+	GroupOwner         = "/groups/:id/owner"
+	GroupDuties        = "/groups/:id/duties"
+	GroupMembers       = "/groups/:id/members"
+	GroupMemberRemove  = "/groups/:id/members/:membership/remove"
+	GroupEntryImage    = "/groups/:id/entry-image"
+	GroupCodes         = "/groups/:id/codes"
+	GroupCodeNew       = "/groups/:id/codes/new"
+	Codes              = "/codes"
+	Code               = "/codes/:id"
+	CodePNG            = "/codes/:id/qr.png"
+	CodeSVG            = "/codes/:id/qr.svg"
+	CodeScansCSV       = "/codes/:id/scans.csv"
+	CodeRevoke         = "/codes/:id/revoke"
+	CodeRegenerate     = "/codes/:id/regenerate"
+	CodeSuspend        = "/codes/:id/suspend"
+	CodeResume         = "/codes/:id/resume"
+	CodeAdopt          = "/codes/:id/adopt"
+	Requests           = "/requests"
+	RequestsDecide     = "/requests/decide"
+	Request            = "/requests/:id"
+	Approvals          = "/approvals"
+	ApprovalsDecide    = "/approvals/decide"
+	Approval           = "/approvals/:id"
+	ApprovalWithdraw   = "/approvals/:id/withdraw"
+	ApprovalFile       = "/approvals/:id/file"
+	Exports            = "/exports"
+	Audit              = "/audit"
+	AuditExport        = "/audit/export"
+	SettingsOrg        = "/settings/organisation"
+	SettingsPolicies   = "/settings/policies"
+	SettingsPreset     = "/settings/policies/presets/:id"
+	SettingsRoles      = "/settings/roles"
+	SettingsDevices    = "/settings/devices"
+	SettingsDevicesEnd = "/settings/devices/end"
+
+	TypedCode  = "/s"
+	Scan       = "/j/:token"
+	Join       = "/join"
+	JoinTicket = "/join/:ticket"
+	JoinEntry  = "/join/entry.png"
+	JoinLeave  = "/join/withdraw"
+)
+
+// To fills the parameters of a pattern, in order.
+func To(pattern string, values ...any) string {
+	parts := strings.Split(pattern, "/")
+	for i, p := range parts {
+		if strings.HasPrefix(p, ":") && len(values) > 0 {
+			parts[i] = url.PathEscape(text(values[0]))
+			values = values[1:]
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case int:
+		return strconv.Itoa(v)
+	}
+	panic("paths: a parameter is a string or an integer")
+}
+
+// With appends a query; pairs are name, value, …; empty values are left out.
+func With(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// Local returns next when it is a path of this server that is safe to redirect
+// to, else "/". Browsers read "//host", "/\host" and control characters as a host.
+func Local(next string) string {
+	bad := !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\") ||
+		strings.ContainsFunc(next, func(r rune) bool { return r < ' ' || r == 0x7f })
+	if bad {
+		return "/"
+	}
+	u, err := url.Parse(next)
+	if err != nil || u.Host != "" || u.Scheme != "" {
+		return "/"
+	}
+	return next
+}

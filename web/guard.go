@@ -1,0 +1,125 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"doorplate/internal/access"
+	"doorplate/internal/directory"
+	"doorplate/internal/fault"
+	"doorplate/internal/paths"
+	"doorplate/views"
+)
+
+// databaseTimeout bounds what one request may wait for the database; a black
+// hole must become a 503, not a hanging page.
+const databaseTimeout = 10 * time.Second
+
+// guard opens a route: set-up done, somebody signed in, the coarse right held.
+// The domain checks again, per object.
+func (s *server) guard(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), databaseTimeout)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		if r.who == public {
+			return r.handle(s, c)
+		}
+		org, err := s.Directory.Organisation(ctx)
+		if err != nil {
+			return fault.Unavailable{Err: err}
+		}
+		c.SetRequest(c.Request().WithContext(views.WithZone(ctx, org.Location(), s.Now())))
+		switch {
+		case r.who == firstRun:
+			return s.firstRun(c, org, r)
+		case org.SetUpAt == nil:
+			return echo.NewHTTPError(http.StatusServiceUnavailable)
+		case r.who == anyone:
+			return r.handle(s, c)
+		}
+		return s.admit(c, org, r)
+	}
+}
+
+func (s *server) firstRun(c echo.Context, org directory.Organisation, r route) error {
+	if org.SetUpAt != nil {
+		return fault.NotFound
+	}
+	return r.handle(s, c)
+}
+
+// admit lets the signed-in through when the coarse right allows it.
+func (s *server) admit(c echo.Context, org directory.Organisation, r route) error {
+	a, err := s.signedIn(c)
+	if errors.Is(err, fault.NotFound) {
+		return s.sendToLogin(c)
+	} else if err != nil {
+		return err
+	}
+	a.Address, a.Device = c.RealIP(), device(c.Request().UserAgent())
+	c.Set(actorKey, a)
+	if err := s.dress(c, org, a); err != nil {
+		return err
+	}
+	if r.right != "" && !access.Can(a, r.right, access.Object{}) {
+		return fault.Forbidden{Right: string(r.right)}
+	}
+	return r.handle(s, c)
+}
+
+func (s *server) sendToLogin(c echo.Context) error {
+	if wantsJSON(c) {
+		return echo.NewHTTPError(http.StatusUnauthorized)
+	}
+	next := paths.Home
+	if c.Request().Method == http.MethodGet {
+		next = c.Request().URL.RequestURI()
+	}
+	return c.Redirect(http.StatusSeeOther, paths.Login+"?next="+url.QueryEscape(paths.Local(next)))
+}
+
+// dress puts what surrounds every page into the context.
+func (s *server) dress(c echo.Context, org directory.Organisation, a access.Actor) error {
+	ctx := c.Request().Context()
+	can := func(r access.Right) bool { return access.Can(a, r, access.Object{}) }
+	chrome := views.Chrome{
+		Organisation: org.Name, Name: a.Name, RoleKey: roleKey(a), Path: c.Request().URL.RequestURI(),
+		CanRequests: can(access.RequestsDecide), CanCodes: can(access.CodeDownload), CanAudit: can(access.AuditRead),
+		CanApprovals: a.Super || a.Head(), CanSettings: can(access.OrganisationEdit),
+		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate),
+		Flash: s.takeFlash(c),
+	}
+	if c.Request().Method == http.MethodGet && !wantsJSON(c) {
+		var err error
+		if chrome.CanRequests {
+			if chrome.Requests, err = s.Joins.Waiting(ctx, a, views.CountLimit+1); err != nil {
+				return err
+			}
+		}
+		if chrome.CanApprovals {
+			if chrome.Approvals, err = s.Approvals.Waiting(ctx, a, views.CountLimit+1); err != nil {
+				return err
+			}
+		}
+	}
+	c.SetRequest(c.Request().WithContext(views.WithChrome(ctx, chrome)))
+	return nil
+}
+
+func roleKey(a access.Actor) string {
+	switch {
+	case a.Super:
+		return "role.super"
+	case a.Head():
+		return "role.head"
+	case len(a.Duties) > 0:
+		return "role.owner"
+	}
+	return "role.staff"
+}

@@ -1,0 +1,220 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"doorplate/internal/fault"
+	"doorplate/internal/i18n"
+	"doorplate/internal/secret"
+)
+
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// recover turns a panic into one logged 500 page.
+func (s *server) recover(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}()
+		return next(c)
+	}
+}
+
+const requestIDKey = "request-id"
+
+// identify gives the request a reference that its log line and its error page share.
+func (s *server) identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := secret.Token(6)
+		c.Set(requestIDKey, id)
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		return next(c)
+	}
+}
+
+func requestID(c echo.Context) string {
+	id, _ := c.Get(requestIDKey).(string)
+	return id
+}
+
+// harden sets the headers every answer carries.
+func (s *server) harden(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set(echo.HeaderContentSecurityPolicy, policy)
+		h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+		h.Set(echo.HeaderReferrerPolicy, "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if s.Config.HTTPS() {
+			h.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
+		}
+		if !strings.HasPrefix(c.Request().URL.Path, "/static/") {
+			h.Set(echo.HeaderCacheControl, "no-store")
+		}
+		return next(c)
+	}
+}
+
+// cookieName prefixes a cookie under https, so that no sibling host can set it.
+func (s *server) cookieName(name string) string {
+	if s.Config.HTTPS() {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// cookie makes a cookie of ours; maxAge below zero deletes it.
+func (s *server) cookie(name, value string, maxAge time.Duration) *http.Cookie {
+	c := &http.Cookie{Name: s.cookieName(name), Value: value, Path: "/", HttpOnly: true, Secure: s.Config.HTTPS(),
+		SameSite: http.SameSiteLaxMode, MaxAge: int(maxAge / time.Second)}
+	if maxAge < 0 {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+const langCookie = "doorplate_lang"
+
+// pickLanguage puts the reader's language into the request's context.
+func (s *server) pickLanguage(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		chosen := ""
+		if ck, err := c.Cookie(s.cookieName(langCookie)); err == nil {
+			chosen = ck.Value
+		}
+		lang := i18n.Pick(chosen, c.Request().Header.Get("Accept-Language"))
+		c.SetRequest(c.Request().WithContext(i18n.With(c.Request().Context(), lang)))
+		c.Response().Header().Add(echo.HeaderVary, "Accept-Language")
+		return next(c)
+	}
+}
+
+// limitBody refuses bodies over the route's limit with 413 before they are read
+// into memory, be their length announced or not.
+func limitBody(limit int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if r.ContentLength > limit {
+				return fault.TooLarge{Limit: limit}
+			}
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+			err := next(c)
+			var over *http.MaxBytesError
+			if errors.As(err, &over) {
+				return fault.TooLarge{Limit: limit}
+			}
+			return err
+		}
+	}
+}
+
+// form parses the body once and turns what is wrong with it into an answer.
+func form(c echo.Context) error {
+	r := c.Request()
+	var err error
+	if strings.HasPrefix(r.Header.Get(echo.HeaderContentType), "multipart/") {
+		err = r.ParseMultipartForm(1 << 20)
+	} else {
+		err = r.ParseForm()
+	}
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return fault.TooLarge{Limit: over.Limit}
+	}
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest).SetInternal(err)
+	}
+	for field, values := range r.PostForm {
+		for i, v := range values {
+			values[i] = strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "")
+		}
+		r.PostForm[field] = values
+		r.Form[field] = values
+	}
+	return nil
+}
+
+// sameOrigin refuses cross-origin state changes with 403; scripts without
+// Origin and Sec-Fetch-Site pass.
+func (s *server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.crossOrigin.Check(c.Request()); err != nil {
+			return echo.NewHTTPError(http.StatusForbidden).SetInternal(err)
+		}
+		return next(c)
+	}
+}
+
+// clientAddress is the peer, or, behind trusted proxies, the last entry of
+// X-Forwarded-For that is not one of them.
+func (s *server) clientAddress(r *http.Request) string {
+	peer := addressOf(r.RemoteAddr)
+	if !s.trusted(peer) {
+		return peer
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop := addressOf(strings.TrimSpace(hops[i]))
+		if hop == "" {
+			break
+		}
+		peer = hop
+		if !s.trusted(hop) {
+			break
+		}
+	}
+	return peer
+}
+
+// addressOf normalises "host:port", "host" and "[v6]:port" to a bare address, "" when it is none.
+func addressOf(text string) string {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	a, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	if err != nil {
+		return ""
+	}
+	return a.Unmap().WithZone("").String()
+}
+
+func (s *server) trusted(address string) bool {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return false
+	}
+	for _, p := range s.Config.ProxyPrefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// location is the organisation's time zone, or UTC while the database does not answer.
+func (s *server) location(ctx context.Context) *time.Location {
+	o, err := s.Directory.Organisation(ctx)
+	if err != nil {
+		return time.UTC
+	}
+	return o.Location()
+}

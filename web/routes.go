@@ -1,0 +1,161 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"doorplate/internal/access"
+	"doorplate/internal/paths"
+)
+
+// who says which people a route lets in at all.
+type who uint8
+
+const (
+	public   who = iota // even before set-up and without a database
+	firstRun            // only until set-up
+	anyone              // once set up
+	signedIn
+)
+
+// route is one line of the surface. right is the coarse gate, asked without an
+// object; limit is the largest body in bytes, 0 for bodyLimit.
+type route struct {
+	method, path string
+	who          who
+	right        access.Right
+	limit        int64
+	handle       func(*server, echo.Context) error
+}
+
+// Body limits in bytes.
+const (
+	bodyLimit   = 1 << 20
+	uploadLimit = 3 << 20  // a 2 MiB image and its form
+	importLimit = 32 << 20 // 50,000 rows are about 5 MiB
+)
+
+// table is the whole surface.
+var table = []route{
+	{http.MethodGet, paths.Healthz, public, "", 0, (*server).healthz},
+	{http.MethodGet, paths.Readyz, public, "", 0, (*server).readyz},
+	{http.MethodGet, paths.Metrics, public, "", 0, (*server).metrics},
+	{http.MethodGet, paths.Static, public, "", 0, (*server).serveStatic},
+	{http.MethodPost, paths.Lang, public, "", 0, (*server).switchLanguage},
+
+	{http.MethodGet, paths.Setup, firstRun, "", 0, (*server).showSetup},
+	{http.MethodPost, paths.Setup, firstRun, "", 0, (*server).submitSetup},
+	{http.MethodPost, paths.SetupDemo, firstRun, "", 0, (*server).submitSetupDemo},
+
+	{http.MethodGet, paths.Login, anyone, "", 0, (*server).showLogin},
+	{http.MethodPost, paths.Login, anyone, "", 0, (*server).submitLogin},
+	{http.MethodGet, paths.LoginVerify, anyone, "", 0, (*server).showLoginVerify},
+	{http.MethodPost, paths.LoginVerify, anyone, "", 0, (*server).submitLoginVerify},
+	{http.MethodGet, paths.LoginLink, anyone, "", 0, (*server).showLoginLink},
+	{http.MethodPost, paths.LoginLink, anyone, "", 0, (*server).useLoginLink},
+	{http.MethodPost, paths.Logout, anyone, "", 0, (*server).logout},
+
+	{http.MethodGet, paths.Home, signedIn, "", 0, (*server).showHome},
+	{http.MethodGet, paths.Menu, signedIn, "", 0, (*server).showMenu},
+
+	{http.MethodGet, paths.Contacts, signedIn, "", 0, (*server).listContacts},
+	{http.MethodPost, paths.Departments, signedIn, access.DepartmentsEdit, 0, (*server).createDepartment},
+	{http.MethodGet, paths.Department, signedIn, "", 0, (*server).showDepartment},
+	{http.MethodPost, paths.DepartmentRename, signedIn, "", 0, (*server).renameDepartment},
+	{http.MethodPost, paths.DepartmentMove, signedIn, "", 0, (*server).moveDepartment},
+	{http.MethodPost, paths.DepartmentDelete, signedIn, "", 0, (*server).deleteDepartment},
+	{http.MethodPost, paths.DepartmentHeads, signedIn, "", 0, (*server).changeHeads},
+	{http.MethodPost, paths.Members, signedIn, access.MembersEdit, 0, (*server).createMember},
+	{http.MethodGet, paths.MemberNew, signedIn, access.MembersEdit, 0, (*server).newMember},
+	{http.MethodGet, paths.Member, signedIn, "", 0, (*server).showMember},
+	{http.MethodPost, paths.Member, signedIn, "", 0, (*server).updateMember},
+	{http.MethodGet, paths.MemberEdit, signedIn, "", 0, (*server).editMember},
+	{http.MethodGet, paths.MemberDepart, signedIn, "", 0, (*server).confirmDepart},
+	{http.MethodPost, paths.MemberDepart, signedIn, "", 0, (*server).departMember},
+	{http.MethodPost, paths.MemberInvite, signedIn, "", 0, (*server).inviteMember},
+	{http.MethodGet, paths.Import, signedIn, access.MembersEdit, 0, (*server).showImport},
+	{http.MethodPost, paths.Import, signedIn, access.MembersEdit, importLimit, (*server).startImport},
+	{http.MethodGet, paths.ImportTemplate, signedIn, access.MembersEdit, 0, (*server).downloadImportTemplate},
+	{http.MethodGet, paths.ImportRun, signedIn, access.MembersEdit, 0, (*server).showImportRun},
+	{http.MethodPost, paths.ImportApply, signedIn, access.MembersEdit, 0, (*server).applyImport},
+	{http.MethodPost, paths.ImportCancel, signedIn, access.MembersEdit, 0, (*server).cancelImport},
+	{http.MethodGet, paths.ImportRefused, signedIn, access.MembersEdit, 0, (*server).downloadRefused},
+
+	{http.MethodGet, paths.Groups, signedIn, "", 0, (*server).listGroups},
+	{http.MethodGet, paths.GroupNew, signedIn, access.GroupCreate, 0, (*server).newGroup},
+	{http.MethodPost, paths.Groups, signedIn, access.GroupCreate, uploadLimit, (*server).createGroup},
+	{http.MethodGet, paths.Group, signedIn, "", 0, (*server).showGroup},
+	{http.MethodPost, paths.Group, signedIn, "", uploadLimit, (*server).saveGroup},
+	{http.MethodGet, paths.GroupSettings, signedIn, "", 0, (*server).showGroupSettings},
+	{http.MethodGet, paths.GroupDisband, signedIn, "", 0, (*server).confirmDisband},
+	{http.MethodPost, paths.GroupDisband, signedIn, "", 0, (*server).disbandGroup},
+	{http.MethodPost, paths.GroupOwner, signedIn, "", 0, (*server).handOverGroup},
+	{http.MethodPost, paths.GroupDuties, signedIn, "", 0, (*server).changeDuties},
+	{http.MethodPost, paths.GroupMembers, signedIn, "", 0, (*server).addGroupMember},
+	{http.MethodPost, paths.GroupMemberRemove, signedIn, "", 0, (*server).removeGroupMember},
+	{http.MethodGet, paths.GroupEntryImage, signedIn, "", 0, (*server).showEntryImage},
+
+	{http.MethodGet, paths.Codes, signedIn, access.CodeDownload, 0, (*server).listCodes},
+	{http.MethodGet, paths.GroupCodes, signedIn, "", 0, (*server).listGroupCodes},
+	{http.MethodGet, paths.GroupCodeNew, signedIn, "", 0, (*server).newCode},
+	{http.MethodPost, paths.GroupCodes, signedIn, "", 0, (*server).issueCode},
+	{http.MethodGet, paths.Code, signedIn, "", 0, (*server).showCode},
+	{http.MethodGet, paths.CodePNG, signedIn, "", 0, (*server).downloadPNG},
+	{http.MethodGet, paths.CodeSVG, signedIn, "", 0, (*server).downloadSVG},
+	{http.MethodGet, paths.CodeScansCSV, signedIn, "", 0, (*server).downloadScans},
+	{http.MethodGet, paths.CodeRevoke, signedIn, "", 0, (*server).confirmRevoke},
+	{http.MethodPost, paths.CodeRevoke, signedIn, "", 0, (*server).revokeCode},
+	{http.MethodGet, paths.CodeRegenerate, signedIn, "", 0, (*server).confirmRegenerate},
+	{http.MethodPost, paths.CodeRegenerate, signedIn, "", 0, (*server).regenerateCode},
+	{http.MethodPost, paths.CodeSuspend, signedIn, "", 0, (*server).suspendCode},
+	{http.MethodPost, paths.CodeResume, signedIn, "", 0, (*server).resumeCode},
+	{http.MethodPost, paths.CodeAdopt, signedIn, "", 0, (*server).adoptCode},
+
+	{http.MethodGet, paths.Requests, signedIn, access.RequestsDecide, 0, (*server).listRequests},
+	{http.MethodGet, paths.Request, signedIn, access.RequestsDecide, 0, (*server).showRequest},
+	{http.MethodPost, paths.RequestsDecide, signedIn, access.RequestsDecide, 0, (*server).decideRequests},
+
+	{http.MethodGet, paths.Approvals, signedIn, access.ApprovalsSee, 0, (*server).listApprovals},
+	{http.MethodGet, paths.Approval, signedIn, access.ApprovalsSee, 0, (*server).showApproval},
+	{http.MethodPost, paths.ApprovalsDecide, signedIn, access.ApprovalsDecide, 0, (*server).decideApproval},
+	{http.MethodPost, paths.ApprovalWithdraw, signedIn, access.ApprovalsSee, 0, (*server).withdrawApproval},
+	{http.MethodGet, paths.ApprovalFile, signedIn, access.FullExport, 0, (*server).downloadApprovalFile},
+	{http.MethodPost, paths.Exports, signedIn, access.FullExport, 0, (*server).requestExport},
+	{http.MethodGet, paths.Audit, signedIn, access.AuditRead, 0, (*server).listAudit},
+	{http.MethodGet, paths.AuditExport, signedIn, access.AuditRead, 0, (*server).showAuditExport},
+
+	{http.MethodGet, paths.SettingsOrg, signedIn, access.OrganisationEdit, 0, (*server).showOrganisation},
+	{http.MethodPost, paths.SettingsOrg, signedIn, access.OrganisationEdit, 0, (*server).saveOrganisation},
+	{http.MethodGet, paths.SettingsPolicies, signedIn, access.OrganisationEdit, 0, (*server).showPolicies},
+	{http.MethodPost, paths.SettingsPolicies, signedIn, access.OrganisationEdit, 0, (*server).savePolicies},
+	{http.MethodPost, paths.SettingsPreset, signedIn, access.OrganisationEdit, 0, (*server).savePreset},
+	{http.MethodGet, paths.SettingsRoles, signedIn, access.OrganisationEdit, 0, (*server).showRoles},
+	{http.MethodGet, paths.SettingsDevices, signedIn, "", 0, (*server).listDevices},
+	{http.MethodPost, paths.SettingsDevicesEnd, signedIn, "", 0, (*server).endDevice},
+
+	{http.MethodGet, paths.TypedCode, anyone, "", 0, (*server).showTypedCode},
+	{http.MethodPost, paths.TypedCode, anyone, "", 0, (*server).submitTypedCode},
+	{http.MethodGet, paths.Scan, anyone, "", 0, (*server).scanCode},
+	{http.MethodGet, paths.Join, anyone, "", 0, (*server).showJoin},
+	{http.MethodPost, paths.Join, anyone, "", 0, (*server).submitJoin},
+	{http.MethodGet, paths.JoinEntry, anyone, "", 0, (*server).showJoinEntry},
+	{http.MethodPost, paths.JoinLeave, anyone, "", 0, (*server).withdrawRequest},
+	{http.MethodGet, paths.JoinTicket, anyone, "", 0, (*server).redeemTicket},
+}
+
+func (s *server) routes(e *echo.Echo) {
+	for _, r := range table {
+		handle := s.guard(r)
+		if r.method == http.MethodPost {
+			limit := r.limit
+			if limit == 0 {
+				limit = bodyLimit
+			}
+			handle = limitBody(limit)(s.sameOrigin(handle))
+		} else {
+			e.Add(http.MethodHead, r.path, handle)
+		}
+		e.Add(r.method, r.path, handle)
+	}
+}
