@@ -48,7 +48,7 @@ func Start() (dsn string, err error) {
 		return "", err
 	}
 	dsn = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-	return dsn, waitFor(port)
+	return dsn, waitFor(bin, port)
 }
 
 // serve keeps postgres as a child of a shell that lives as long as we hold its
@@ -115,17 +115,16 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func waitFor(port int) error {
-	deadline := time.Now().Add(30 * time.Second)
+// waitFor asks until the server takes connections: its port opens earlier.
+func waitFor(bin string, port int) error {
+	deadline := time.Now().Add(60 * time.Second)
 	for time.Now().Before(deadline) {
-		c, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			c.Close()
+		if exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(port)).Run() == nil {
 			return nil
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return fmt.Errorf("the test PostgreSQL on port %d did not start within 30 s", port)
+	return fmt.Errorf("the test PostgreSQL on port %d did not start within 60 s", port)
 }
 
 // WithDatabase returns dsn pointed at another database of the same server.
