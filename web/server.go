@@ -29,6 +29,7 @@ type Deps struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 	Trail     *audit.Trail
+	Audit     *audit.Log
 	Auth      *auth.Service
 	Directory *directory.Service
 	Groups    *group.Service

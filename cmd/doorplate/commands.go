@@ -115,7 +115,9 @@ func auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "Work with the audit trail",
 		Args:  noArgs,
-		RunE:  func(*cobra.Command, []string) error { return usageError{errors.New("usage: doorplate audit verify [FILE]")} },
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("usage: doorplate audit verify [FILE]")}
+		},
 	}
 	c.AddCommand(&cobra.Command{
 		Use:   "verify [FILE]",
