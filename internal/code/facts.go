@@ -93,15 +93,15 @@ func lockCode(tx *gorm.DB, publicID string) error {
 // Trail is the department path in words, without the organisation itself.
 func Trail(tx *gorm.DB, path string) ([]string, error) {
 	names := []string{}
-	err := tx.Raw("SELECT name FROM departments WHERE id IN ? AND depth > 0 ORDER BY depth", pathIDs(path)).Scan(&names).Error
+	err := tx.Raw("SELECT name FROM departments WHERE id IN ? AND depth > 0 ORDER BY depth", PathIDs(path)).Scan(&names).Error
 	if err != nil {
 		return nil, fmt.Errorf("read department path: %w", err)
 	}
 	return names, nil
 }
 
-// pathIDs turns "/1/4/9/" into its numbers.
-func pathIDs(path string) []int64 { return numbers(strings.ReplaceAll(path, "/", " ")) }
+// PathIDs turns a department path, "/1/4/9/", into its numbers.
+func PathIDs(path string) []int64 { return numbers(strings.ReplaceAll(path, "/", " ")) }
 
 // numbers reads the space-separated ids of a text column.
 func numbers(text string) []int64 {
