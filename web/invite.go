@@ -41,7 +41,7 @@ func (s *server) showInvite(c echo.Context) error {
 }
 
 // takeInvitation returns the link that was made for this member a moment ago,
-// once. The cookie reads "id token sent".
+// once. The cookie reads id.token.shown or id.token.sms.
 func (s *server) takeInvitation(c echo.Context, id int64) (link string, sent bool) {
 	ck, err := c.Cookie(s.cookieName(inviteCookie))
 	if err != nil {
