@@ -10,6 +10,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"doorplate/internal/access"
 	"doorplate/internal/approval"
 	"doorplate/internal/audit"
 	"doorplate/internal/auth"
@@ -81,9 +82,25 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.groups = group.New(db, p.trail, now)
 	p.approvals = approval.New(db, p.trail, p.groups, now)
 	p.codes = code.New(db, keys, p.trail, now, cfg.BaseURL)
-	p.scans = scan.New(db, keys, p.codes, now)
+	p.scans = scan.New(db, keys, p.codes, p.trail, now)
 	p.joins = join.New(db, keys, p.trail, now)
+	p.outbox.Handle("sms", notify.SMSJob(sender(cfg)))
+	p.directory.OnDepart(
+		directory.Effect{Key: "sessions", End: auth.EndSessions},
+		directory.Effect{Key: "memberships", End: endMemberships},
+	)
 	return p
+}
+
+func sender(cfg config.Config) notify.Sender {
+	if cfg.SMS == "webhook" {
+		return notify.NewWebhook(cfg.SMSWebhookURL)
+	}
+	return notify.NewLogSender(os.Stdout)
+}
+
+func endMemberships(tx *gorm.DB, _ access.Actor, memberID int64, at time.Time) (int64, error) {
+	return group.EndFor(tx, memberID, at, "departed")
 }
 
 func newLog(cfg config.Config) *slog.Logger {

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
+	"doorplate/internal/audit"
 	"doorplate/internal/database"
 	"doorplate/internal/demo"
 	"doorplate/internal/paths"
@@ -130,6 +131,9 @@ func (p *program) comeUp(ctx, work context.Context, workers *sync.WaitGroup) err
 	if token != "" {
 		fmt.Fprintln(os.Stdout, "set-up: "+p.config.BaseURL+paths.To(paths.Setup, token))
 	}
+	if p.config.SMS == "log" {
+		p.log.Warn("DOORPLATE_SMS=log prints sign-in codes on standard output: good for trying out, not for real people")
+	}
 	p.startWork(work, workers)
 	return nil
 }
@@ -169,6 +173,7 @@ func plainCause(err error) string {
 }
 
 func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
+	p.scans.Start(ctx)
 	workers.Go(func() { p.trail.RunSealer(ctx, p.db, p.log, p.checkpoint()) })
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { p.everyHour(ctx) })
@@ -180,7 +185,9 @@ func (p *program) everyHour(ctx context.Context) {
 		for _, chore := range []struct {
 			name string
 			do   func(context.Context) error
-		}{} {
+		}{
+			{"sweep what expired", p.auth.Sweep},
+		} {
 			if err := chore.do(ctx); err != nil && ctx.Err() == nil {
 				p.log.Error("hourly work", "chore", chore.name, "err", err)
 			}
