@@ -72,6 +72,9 @@ type Group struct {
 	CreatedBy       *int64
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	UpdatedBy       *int64
+	EntryBy         *int64 // who put the present entry in
+	Version         int64  `gorm:"default:1"` // counts changes of settings
 
 	DepartmentPath string `gorm:"->;-:migration"` // read with Load
 	DepartmentName string `gorm:"->;-:migration"`
