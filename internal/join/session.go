@@ -65,7 +65,7 @@ var Again = fault.Gone{Message: fault.Msg("join.again.text")}
 // console session the browser carries, if any; an identity proved for this very
 // scan goes before it.
 func (s *Service) visit(tx *gorm.DB, secret string, signedIn *int64) (v visit, err error) {
-	err = tx.Where("secret_hash = ? AND expires_at > ?", s.keys.Hash("join-session", secret), s.now().UTC()).Take(&v.session).Error
+	err = tx.Where("secret_hash = ? AND expires_at > ?", s.hash(secret), s.now().UTC()).Take(&v.session).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) || secret == "" {
 		return v, Again
 	} else if err != nil {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
 	"doorplate/internal/code"
-	"doorplate/internal/directory"
 	"doorplate/internal/group"
 )
 
@@ -59,7 +60,7 @@ type View struct {
 	Organisation string
 	Location     *time.Location
 	Group        group.Group
-	Department   []string // path in words, without the organisation
+	Department   string // path in words, without the organisation
 	Code         code.Facts
 	ScanID       int64
 	Person       *Person // nil until identified
@@ -67,7 +68,7 @@ type View struct {
 	Request      *Request // the person's newest one, if any
 	Deciders     []string // names; empty until identified
 	RetryAt      time.Time
-	Entry        group.Entrance // with StateIn
+	Entry        group.EntryView // with StateIn
 }
 
 // At says what the page shows to the browser with this join cookie. signedIn is
@@ -86,10 +87,12 @@ func (s *Service) At(ctx context.Context, secret string, signedIn *int64) (View,
 func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	out := View{Organisation: v.org.Name, Location: v.org.Location(), Group: v.group, Code: v.code, ScanID: v.session.ScanID,
 		Person: v.person, AskedPhone: v.session.AskedPhone}
-	var err error
-	if out.Department, err = code.Trail(tx, v.group.DepartmentPath); err != nil {
+	path := v.group.DepartmentPath
+	lineages, err := group.Lineages(tx, []string{path})
+	if err != nil {
 		return out, err
 	}
+	out.Department = lineages[path]
 	if v.person != nil {
 		if known, err := s.known(tx, v, &out); known || err != nil {
 			return out, err
@@ -150,8 +153,8 @@ func (s *Service) known(tx *gorm.DB, v visit, out *View) (bool, error) {
 		return asked || in, nil
 	case in:
 		out.State = StateIn
-		out.Entry, err = group.Entry(tx, v.group, s.now())
-		return true, err
+		out.Entry = group.Entry(v.group)
+		return true, nil
 	case asked && out.Request.Status == Pending:
 		out.State = StatePending
 		return true, nil
@@ -171,7 +174,7 @@ func (s *Service) welcome(tx *gorm.DB, v visit, out *View) error {
 		out.Barred = Audience
 	case v.group.JoinMode == group.Restricted && v.code.Audience == "":
 		out.State, out.Why = StateRefused, ByAdmin
-	case r != nil && r.Status == Rejected && s.now().Before(r.DecidedAt.Add(RetryAfter)):
+	case r != nil && r.Status == Rejected && r.DecidedAt != nil && s.now().Before(r.DecidedAt.Add(RetryAfter)):
 		out.State, out.Why, out.RetryAt = StateRefused, Turned, r.DecidedAt.Add(RetryAfter)
 	case v.group.MemberCount >= v.group.Capacity:
 		out.State = StateFull
@@ -205,5 +208,31 @@ func (v visit) fits(tx *gorm.DB) (bool, error) {
 	if v.person.MemberID == nil {
 		return v.code.Audience == "" && v.group.Admits(), nil
 	}
-	return directory.Within(tx, *v.person.MemberID, v.code.Audience)
+	return within(tx, *v.person.MemberID, v.code.Audience)
+}
+
+// within reports whether the member belongs to one of the departments (ids
+// separated by spaces) or to one below. No departments are everybody.
+func within(tx *gorm.DB, memberID int64, audience string) (bool, error) {
+	if audience == "" {
+		return true, nil
+	}
+	var n int
+	err := tx.Raw(`SELECT count(*) FROM (SELECT 1 AS one FROM member_departments md
+		JOIN departments d ON d.id = md.department_id JOIN departments a ON d.path LIKE a.path || '%'
+		WHERE md.member_id = ? AND a.id IN ? LIMIT 1) x`, memberID, ids(audience)).Scan(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("compare with the audience: %w", err)
+	}
+	return n > 0, nil
+}
+
+func ids(text string) []int64 {
+	all := []int64{0} // never a department; an empty list is no SQL
+	for _, part := range strings.Fields(text) {
+		if id, err := strconv.ParseInt(part, 10, 64); err == nil {
+			all = append(all, id)
+		}
+	}
+	return all
 }
