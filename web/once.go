@@ -50,23 +50,22 @@ func (s *server) once(c echo.Context, handle, rerender func(echo.Context) error)
 	case first != nil:
 		return replay(c, *first)
 	}
-	// Whatever becomes of the connection, the effect's answer is kept.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), databaseTimeout+firstAnswerWait)
-	defer cancel()
-	a := auth.Answer{Status: http.StatusInternalServerError}
 	defer func() {
 		if p := recover(); p != nil {
-			s.settle(ctx, key, print, a)
+			s.settle(c, key, print, auth.Answer{Status: http.StatusInternalServerError})
 			panic(p)
 		}
 	}()
-	a = s.record(c, handle)
-	s.settle(ctx, key, print, a)
+	a := s.record(c, handle)
+	s.settle(c, key, print, a)
 	return send(c, a)
 }
 
-// settle keeps the answer for repeats, or gives the key back.
-func (s *server) settle(ctx context.Context, key, print string, a auth.Answer) {
+// settle keeps the answer for repeats, whatever becomes of the connection, or
+// gives the key back.
+func (s *server) settle(c echo.Context, key, print string, a auth.Answer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), firstAnswerWait)
+	defer cancel()
 	var err error
 	if a.Status == http.StatusTooManyRequests || a.Status >= http.StatusInternalServerError || len(a.Body) > answerLimit {
 		err = s.Auth.ReleaseForm(ctx, key)

@@ -73,6 +73,7 @@ var table = []route{
 	{http.MethodGet, paths.MemberEdit, signedIn, "", 0, (*server).editMember},
 	{http.MethodGet, paths.MemberDepart, signedIn, "", 0, (*server).confirmDepart},
 	{http.MethodPost, paths.MemberDepart, signedIn, "", 0, (*server).departMember},
+	{http.MethodGet, paths.MemberInvite, signedIn, "", 0, (*server).showInvite},
 	{http.MethodPost, paths.MemberInvite, signedIn, "", 0, (*server).inviteMember},
 	{http.MethodGet, paths.Import, signedIn, access.MembersEdit, 0, (*server).showImport},
 	{http.MethodPost, paths.Import, signedIn, access.MembersEdit, importLimit, (*server).startImport},
