@@ -57,7 +57,7 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 	s.deps = web.Deps{
 		Config: cfg, Log: log, Now: now, Trail: trail,
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
-		Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scan.New(db, keys, codes, now),
+		Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
 		Joins: join.New(db, keys, trail, now),
 		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}

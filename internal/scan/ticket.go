@@ -82,7 +82,7 @@ func (s *Service) Redeem(ctx context.Context, ticket, joinCookie string) (string
 			ID     int64
 			CodeID *int64
 		}
-		err := tx.Table("scans").Select("id", "code_id").Where("ref = ? AND outcome = ?", ref, Live).Take(&row).Error
+		err := tx.Table("scans").Select("id", "code_id").Where("ref = ?", ref).Take(&row).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			return spent
 		} else if err != nil {
