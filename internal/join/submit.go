@@ -65,7 +65,10 @@ func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, er
 		if out, err = s.view(tx, v); err != nil {
 			return err
 		}
-		return s.act(tx, v, who, f, &out)
+		if err := s.act(tx, v, who, f, &out); err != nil {
+			return err
+		}
+		return out.refer(tx)
 	})
 	return out, err
 }

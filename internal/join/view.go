@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/code"
+	"doorplate/internal/fault"
 	"doorplate/internal/group"
 )
 
@@ -63,6 +64,7 @@ type View struct {
 	Department   string // path in words, without the organisation
 	Code         code.Facts
 	ScanID       int64
+	ScanRef      string // the reference a refusal page shows
 	Person       *Person // nil until identified
 	AskedPhone   string
 	Request      *Request // the person's newest one, if any
@@ -80,7 +82,35 @@ func (s *Service) At(ctx context.Context, secret string, signedIn *int64) (View,
 	if err != nil {
 		return View{}, err
 	}
-	return s.view(tx, v)
+	out, err := s.view(tx, v)
+	if err != nil {
+		return out, err
+	}
+	return out, out.refer(tx)
+}
+
+// refer reads the reference that a refusal shows.
+func (v *View) refer(tx *gorm.DB) error {
+	if v.Barred == "" {
+		return nil
+	}
+	if err := tx.Table("scans").Select("ref").Where("id = ?", v.ScanID).Row().Scan(&v.ScanRef); err != nil {
+		return fmt.Errorf("read the scan's reference: %w", err)
+	}
+	return nil
+}
+
+// EntryPicture is the upstream image of the group, for somebody who was let in
+// and while it works. Anybody else gets fault.NotFound.
+func (s *Service) EntryPicture(ctx context.Context, secret string, signedIn *int64) (group.Picture, error) {
+	v, err := s.At(ctx, secret, signedIn)
+	if err != nil {
+		return group.Picture{}, err
+	}
+	if v.State != StateIn || v.Entry.Kind != group.EntryUpstream || v.Entry.Expired(s.now()) {
+		return group.Picture{}, fault.NotFound
+	}
+	return group.LoadPicture(s.db.WithContext(ctx), v.Entry.FileID)
 }
 
 // view decides the state. The order of the questions is the rule.
