@@ -43,6 +43,8 @@ func (s *server) once(c echo.Context, handle, rerender func(echo.Context) error)
 	key, print := c.Request().PostForm.Get(formKeyField), formPrint(c.Request())
 	first, err := s.claimForm(c.Request().Context(), key, print)
 	switch {
+	case errors.Is(err, auth.ErrFormKey) && wantsJSON(c):
+		return fault.Invalid{formKeyField: fault.Msg("auth.again")}
 	case errors.Is(err, auth.ErrFormKey):
 		return rerender(c)
 	case err != nil:

@@ -154,7 +154,9 @@ func (s *server) routes(e *echo.Echo) {
 				limit = bodyLimit
 			}
 			handle = limitBody(limit)(s.sameOrigin(handle))
-		} else {
+		}
+		handle = s.measure(r.path, handle)
+		if r.method == http.MethodGet {
 			e.Add(http.MethodHead, r.path, handle)
 		}
 		e.Add(r.method, r.path, handle)

@@ -60,7 +60,7 @@ func (s *server) setUp(c echo.Context) error {
 		Name: p.Name, Phone: p.Phone, Password: c.FormValue("password"),
 	}, from(c))
 	var wrong fault.Invalid
-	if errors.As(err, &wrong) {
+	if errors.As(err, &wrong) && !wantsJSON(c) {
 		p.Wrong = told(c.Request().Context(), wrong)
 		return s.askSetup(c, http.StatusUnprocessableEntity, p)
 	} else if err != nil {

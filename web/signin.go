@@ -83,7 +83,7 @@ func (s *server) beginSignIn(c echo.Context) error {
 	}
 	switch {
 	case !ok:
-		return s.refuseLogin(c, fault.Invalid{"phone": fault.Msg("auth.phone.wrong")})
+		return s.finishSignIn(c, "", fault.Invalid{"phone": fault.Msg("auth.phone.wrong")}, s.refuseLogin)
 	case c.FormValue("password") != "":
 		session, err := s.Auth.WithPassword(ctx, phone, c.FormValue("password"), from(c))
 		return s.finishSignIn(c, session, err, s.refuseLogin)
@@ -137,7 +137,7 @@ func (s *server) finishSignIn(c echo.Context, session string, err error, refuse 
 		s.logRefusal(c, refusal)
 	}
 	var wrong fault.Invalid
-	if errors.As(err, &wrong) {
+	if errors.As(err, &wrong) && !wantsJSON(c) {
 		return refuse(c, wrong)
 	} else if err != nil {
 		return err

@@ -74,6 +74,11 @@ func (s *Service) Record(ctx context.Context, req Request) (Decision, error) {
 	c := s.prepare(ctx, req)
 	failed := Decision{Ref: c.row.Ref}
 	select {
+	case <-s.closing:
+		return failed, fault.Unavailable{Err: errBusy}
+	default:
+	}
+	select {
 	case s.queue <- c:
 	case <-s.closing:
 		return failed, fault.Unavailable{Err: errBusy}
