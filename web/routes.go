@@ -132,6 +132,8 @@ var table = []route{
 	{http.MethodPost, paths.SettingsPolicies, signedIn, access.OrganisationEdit, 0, (*server).savePolicies},
 	{http.MethodPost, paths.SettingsPreset, signedIn, access.OrganisationEdit, 0, (*server).savePreset},
 	{http.MethodGet, paths.SettingsRoles, signedIn, access.OrganisationEdit, 0, (*server).showRoles},
+	{http.MethodPost, paths.SuperAppoint, signedIn, access.SupersAppoint, 0, (*server).appointSuper},
+	{http.MethodPost, paths.SuperRemove, signedIn, access.SupersAppoint, 0, (*server).removeSuper},
 	{http.MethodGet, paths.SettingsDevices, signedIn, "", 0, (*server).listDevices},
 	{http.MethodPost, paths.SettingsDevicesEnd, signedIn, "", 0, (*server).endDevice},
 

@@ -144,7 +144,7 @@ var table = map[Right]rule{
 	OrganisationEdit: {super: yes},
 	ApprovalsSee:     {super: yes, head: yes},
 	ApprovalsDecide:  {super: yes},
-	SupersAppoint:    {super: yes},
+	SupersAppoint:    {super: func(Object) Verdict { return NeedsApproval }},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.

@@ -95,8 +95,11 @@ func RevokeSuper(tx *gorm.DB, memberID int64) (Member, error) {
 
 func setSuper(tx *gorm.DB, memberID int64, super bool, otherwise string) (Member, error) {
 	m, err := ActiveMember(tx, strconv.FormatInt(memberID, 10), "")
-	if err != nil {
+	var invalid fault.Invalid
+	if errors.As(err, &invalid) {
 		return m, fault.Conflict{Message: fault.Msg("approvals.error.member_left")}
+	} else if err != nil {
+		return m, err
 	}
 	done := tx.Model(&Member{}).Where("id = ? AND status = ? AND super_admin = ?", memberID, Active, !super).Updates(map[string]any{"super_admin": super})
 	if done.Error != nil {

@@ -33,6 +33,9 @@ func find(tx *gorm.DB, by access.Actor, gid string) (Group, access.Object, error
 // asker turned out to have the right.
 func lock(tx *gorm.DB, by access.Actor, right access.Right, gid string) (Group, error) {
 	var row Group
+	if !speakable.MatchString(gid) {
+		return row, fault.NotFound
+	}
 	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Where("gid = ?", gid).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return row, fault.NotFound

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -14,6 +15,42 @@ import (
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 )
+
+// Settings is what the settings page of a group shows.
+type Settings struct {
+	Header
+	OpenBlocked  bool // a permanent code without an audience hangs somewhere
+	Holders      []Holder
+	Homes        []Home
+	UpstreamDays int
+	Location     *time.Location
+}
+
+// Settings reads a group for those who may change any part of it.
+func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Settings, error) {
+	h, err := s.ByID(ctx, by, gid)
+	if err != nil {
+		return Settings{}, err
+	}
+	out := Settings{Header: h}
+	if c := h.Can; h.Status == Active && !c.Settings && !c.Rename && !c.HandOver && !c.Disband {
+		return out, fault.Forbidden{Right: string(access.GroupSettings)}
+	}
+	if out.OpenBlocked, err = hasPermanentCode(s.db.WithContext(ctx), h.ID); err != nil {
+		return out, err
+	}
+	if out.Holders, err = s.Holders(ctx, by, gid); err != nil {
+		return out, err
+	}
+	if h.Can.Move {
+		if out.Homes, err = s.Homes(ctx, by); err != nil {
+			return out, err
+		}
+	}
+	f, err := s.frame(s.db.WithContext(ctx), h.Group)
+	out.UpstreamDays, out.Location = f.upstreamDays, f.loc
+	return out, err
+}
 
 // Save changes a group's settings to what the draft says. Each field that
 // differs needs its own right: the name GroupRename, type and department the
