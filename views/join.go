@@ -87,8 +87,8 @@ func (p JoinProps) submitText(ctx context.Context) string {
 // asksNote reports whether somebody will read a note.
 func (p JoinProps) asksNote() bool { return p.Group.JoinMode != group.Open }
 
-// left is how long a moment is away: two units at most.
-func left(ctx context.Context, d time.Duration) string {
+// timeLeft is how long a moment is away: two units at most.
+func timeLeft(ctx context.Context, d time.Duration) string {
 	days, hours, minutes := int(d/(24*time.Hour)), int(d/time.Hour)%24, int(d/time.Minute)%60
 	switch {
 	case days > 0:

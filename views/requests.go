@@ -112,7 +112,7 @@ func who(ctx context.Context, r join.Row) string {
 
 // waited is how long a request has been waiting.
 func waited(ctx context.Context, now, since time.Time) string {
-	return t(ctx, "requests.waited", "Left", left(ctx, max(now.Sub(since), 0)))
+	return t(ctx, "requests.waited", "Left", timeLeft(ctx, max(now.Sub(since), 0)))
 }
 
 // stateBadge is the class of a request's state.
