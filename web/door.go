@@ -14,8 +14,8 @@ import (
 	"doorplate/views"
 )
 
-// visitorCookie is the join cookie: here it only tells visitors apart.
-const visitorCookie = "doorplate_join"
+// joinCookie leads back to one redeemed scan; here it only tells visitors apart.
+const joinCookie = "doorplate_join"
 
 // scanHeader carries the reference of the scan that an answer belongs to.
 const scanHeader = "Doorplate-Scan"
@@ -49,7 +49,7 @@ func (s *server) scanRequest(c echo.Context) scan.Request {
 		Token: c.Param("token"), Address: c.RealIP(), UserAgent: r.UserAgent(), Preview: r.Method == http.MethodHead || prefetched(r),
 		UTMSource: c.QueryParam("utm_source"), UTMMedium: c.QueryParam("utm_medium"), UTMCampaign: c.QueryParam("utm_campaign"),
 	}
-	if ck, err := c.Cookie(s.cookieName(visitorCookie)); err == nil {
+	if ck, err := c.Cookie(s.cookieName(joinCookie)); err == nil {
 		req.JoinCookie = ck.Value
 	}
 	// Who cannot be told apart from a stranger now is asked on the join page.
