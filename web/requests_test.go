@@ -145,6 +145,9 @@ func TestTheQueuePage(t *testing.T) {
 			t.Error("markup got through")
 		}
 		doc := page(t, rec)
+		if n := doc.Find(`select[name="group"] option[value="` + gid + `"]`).Length(); n != 1 || doc.Find("select option[selected]").Length() > 0 {
+			t.Errorf("%d choices for the group, or one is chosen already", n)
+		}
 		if n := doc.Find(".dp-q > li").Length(); n != 1 {
 			t.Errorf("%d rows, want 1", n)
 		}
