@@ -61,6 +61,7 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome}, now),
 		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}
+	t.Cleanup(s.deps.Scans.Close)
 	s.Handler = web.New(s.deps)
 	return s
 }
