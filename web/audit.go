@@ -25,9 +25,9 @@ var auditAreas = []string{"auth", "member", "department", "import", "group", "co
 func (s *server) listAudit(c echo.Context) error {
 	ctx, q := c.Request().Context(), c.QueryParams()
 	loc := s.location(ctx)
-	p := views.AuditProps{Areas: auditAreas, Who: q.Get("who"), Area: q.Get("area"), From: q.Get("from"), To: q.Get("to"),
+	p := views.AuditProps{Areas: auditAreas, Who: queryText(c, "who"), Area: q.Get("area"), From: q.Get("from"), To: q.Get("to"),
 		CanExport: access.Can(actor(c), access.FullExport, access.Object{})}
-	f := audit.Filter{Actor: p.Who, ObjectKind: q.Get("kind"), ObjectID: q.Get("object")}
+	f := audit.Filter{Actor: p.Who, ObjectKind: queryText(c, "kind"), ObjectID: queryText(c, "object")}
 	if slices.Contains(auditAreas, p.Area) {
 		f.Action = p.Area + "."
 	}

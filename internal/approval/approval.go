@@ -26,6 +26,7 @@ const (
 	GroupExternal = "group.create.external"
 	SuperAppoint  = "super.appoint"
 	SuperRemove   = "super.remove"
+	ExportKind    = "export"
 )
 
 // Approval is one action that waits for, or got, a second person's word.

@@ -24,6 +24,7 @@ var kinds = map[string]carry{
 	GroupExternal: (*Service).createGroup,
 	SuperAppoint:  (*Service).appointSuper,
 	SuperRemove:   (*Service).removeSuper,
+	ExportKind:    (*Service).grantExport,
 }
 
 func (s *Service) createGroup(tx *gorm.DB, a Approval) (string, audit.Event, error) {

@@ -50,6 +50,7 @@ type Detail struct {
 	CanDecide   bool
 	CanWithdraw bool
 	Own         bool
+	CanFetch    bool // an export that its author may still download
 }
 
 // ByID reads one request that by may see.
@@ -63,8 +64,12 @@ func (s *Service) ByID(ctx context.Context, by access.Actor, id int64) (Detail, 
 	open := d.State == Pending
 	d.CanWithdraw = open && d.Own
 	d.CanDecide = open && !d.Own && access.Can(by, access.ApprovalsDecide, access.Object{})
-	if a.Kind == GroupExternal {
+	d.CanFetch = d.Own && s.Fetchable(a)
+	switch a.Kind {
+	case GroupExternal:
 		return d, d.fillGroup(db)
+	case ExportKind:
+		return d, nil
 	}
 	return d, d.fillMember(db)
 }
