@@ -140,4 +140,3 @@ func leftWords(ctx context.Context, r join.Result) string {
 	}
 	return done
 }
-

@@ -216,4 +216,3 @@ func resultsJSON(results []join.Result) []resultJSON {
 	}
 	return out
 }
-

@@ -64,7 +64,7 @@ type View struct {
 	Department   string // path in words, without the organisation
 	Code         code.Facts
 	ScanID       int64
-	ScanRef      string // the reference a refusal page shows
+	ScanRef      string  // the reference a refusal page shows
 	Person       *Person // nil until identified
 	AskedPhone   string
 	Request      *Request // the person's newest one, if any
