@@ -63,14 +63,18 @@ func (p JoinProps) title(ctx context.Context) string {
 
 // decider is who decides, as a role: names come after identification.
 func (p JoinProps) decider(ctx context.Context) string {
-	switch {
-	case p.Group.JoinMode == group.Open:
+	if p.Group.JoinMode == group.Open {
 		return t(ctx, "join.decider.nobody")
+	}
+	return p.contact(ctx)
+}
+
+// contact is whom to ask, by the same rule.
+func (p JoinProps) contact(ctx context.Context) string {
+	switch {
 	case len(p.Deciders) > 0:
 		return strings.Join(p.Deciders, t(ctx, "join.and"))
-	case p.Person != nil:
-		return t(ctx, "join.decider.super")
-	case p.Department == "":
+	case p.Person != nil, p.Department == "":
 		return t(ctx, "join.decider.super")
 	}
 	return t(ctx, "join.decider.role", "Department", p.Department)

@@ -61,7 +61,10 @@ type Queue struct {
 }
 
 // Choice is one group to filter by.
-type Choice struct{ GID, Name string }
+type Choice struct {
+	GID  string `gorm:"column:gid"`
+	Name string
+}
 
 const rowSQL = `SELECT ` + listedColumns + `, coalesce(c.label, '') AS code_label, coalesce(m.job_number, '') AS job_number, g.capacity, g.member_count, g.join_mode,
 	coalesce((SELECT min(p.path) FROM member_departments md JOIN departments p ON p.id = md.department_id WHERE md.member_id = r.member_id), '') AS person_path` +
