@@ -187,6 +187,10 @@ func (p *program) everyHour(ctx context.Context) {
 			do   func(context.Context) error
 		}{
 			{"sweep what expired", p.auth.Sweep},
+			{"expire join requests", func(ctx context.Context) error {
+				_, err := p.joins.ExpireOverdue(ctx)
+				return err
+			}},
 		} {
 			if err := chore.do(ctx); err != nil && ctx.Err() == nil {
 				p.log.Error("hourly work", "chore", chore.name, "err", err)

@@ -114,7 +114,7 @@ var table = map[Right]rule{
 	GroupHandOver: {super: yes, head: yes, duty: with(Owner)},
 	GroupDuties:   {super: yes, head: yes, duty: with(Owner)},
 	// Who is in a group is for those in it: staff of the department see that it exists.
-	GroupRoster: {super: yes, head: yes, duty: anyDuty, staff: func(o Object) Verdict { return when(o.Joined, Allowed) }},
+	GroupRoster:   {super: yes, head: yes, duty: anyDuty, staff: func(o Object) Verdict { return when(o.Joined, Allowed) }},
 	CodeTemporary: {super: yes, head: yes, duty: with(Owner)},
 	CodePermanent: {
 		super: func(o Object) Verdict {
