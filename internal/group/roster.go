@@ -33,6 +33,7 @@ type Seat struct {
 	CodeLabel      string
 	LetInBy        string
 	JoinedAt       time.Time
+	Linked         bool // the reader may open this member's page
 }
 
 // Guest reports whether the seat is taken by somebody outside the directory.
@@ -81,7 +82,7 @@ func (s *Service) Roster(ctx context.Context, by access.Actor, gid, q string, af
 			out.Seats[i].Phone = ""
 		}
 	}
-	return out, fillSeats(db, g, out.Seats)
+	return out, fillSeats(db, by, g, out.Seats)
 }
 
 // contains is a LIKE pattern for a part of a text, whatever characters it has.
@@ -90,7 +91,7 @@ func contains(q string) string {
 }
 
 // fillSeats adds departments and duties with three statements for the whole page.
-func fillSeats(tx *gorm.DB, g Group, seats []Seat) error {
+func fillSeats(tx *gorm.DB, by access.Actor, g Group, seats []Seat) error {
 	var ids []int64
 	for _, seat := range seats {
 		if seat.MemberID != nil {
@@ -128,6 +129,7 @@ func fillSeats(tx *gorm.DB, g Group, seats []Seat) error {
 	for i := range seats {
 		if id := seats[i].MemberID; id != nil {
 			seats[i].DepartmentPath = paths[*id]
+			seats[i].Linked = by.Super || paths[*id] != "" && access.Can(by, access.ContactsSee, access.Object{Path: paths[*id]})
 			seats[i].Department = lineages[paths[*id]]
 			seats[i].Duties = strings.Join(duties[*id], ",")
 		}
