@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,7 +151,7 @@ func drawChart(ctx context.Context, days []scan.Day) chart {
 			step = "M"
 		}
 		fmt.Fprintf(&line, "%s%.1f %.1f", step, x+width/2, 100-100*float64(d.Joined)/float64(top))
-		if i%7 == 1 {
+		if i == 0 || i == 7 || i == 15 || i == 22 || i == len(days)-1 {
 			c.Dates = append(c.Dates, dayText(ctx, d.Date))
 		}
 	}
@@ -169,4 +170,16 @@ func codeLead(ctx context.Context, v code.View) string {
 		return t(ctx, "codes.lead.until", "At", until(ctx, *v.ValidUntil))
 	}
 	return t(ctx, "codes.lead."+string(v.Now))
+}
+
+// deviceText says what somebody scanned with. Rows that came from elsewhere may leave it out.
+func deviceText(ctx context.Context, l scan.Line) string {
+	var parts []string
+	if slices.Contains(scan.Apps, l.App) {
+		parts = append(parts, t(ctx, "codes.app."+l.App))
+	}
+	if slices.Contains(scan.Devices, l.Device) {
+		parts = append(parts, t(ctx, "codes.device."+l.Device))
+	}
+	return strings.Join(parts, "·")
 }

@@ -14,7 +14,7 @@ import (
 	"doorplate/views"
 )
 
-// joinCookie is the join cookie: here it only tells visitors apart.
+// joinCookie leads back to one redeemed scan; here it only tells visitors apart.
 const joinCookie = "doorplate_join"
 
 // scanHeader carries the reference of the scan that an answer belongs to.

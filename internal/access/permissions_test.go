@@ -50,6 +50,8 @@ var cells = []struct {
 	{access.GroupSettings, access.Object{}, "y y n n y n n"},
 	{access.GroupDisband, access.Object{}, "y y n n n n n"},
 	{access.GroupHandOver, access.Object{}, "y y y n n n n"},
+	{access.GroupDuties, access.Object{}, "y y y n n n n"},
+	{access.GroupRoster, access.Object{}, "y y y y y n n"},
 	{access.CodeTemporary, access.Object{}, "y y y n n n n"},
 	{access.CodePermanent, access.Object{}, "y y n n n n n"},
 	{access.CodePermanent, access.Object{UserStarted: true}, "n n n n n n n"},
@@ -68,6 +70,7 @@ var cells = []struct {
 	{access.AuditRead, access.Object{}, "y y n n n n n"},
 	{access.OrganisationEdit, access.Object{}, "y n n n n n n"},
 	{access.ApprovalsDecide, access.Object{}, "y n n n n n n"},
+	{access.SupersAppoint, access.Object{}, "a n n n n n n"},
 }
 
 var verdicts = map[string]access.Verdict{"y": access.Allowed, "a": access.NeedsApproval, "n": access.Denied}

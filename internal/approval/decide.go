@@ -107,6 +107,9 @@ func (s *Service) open(a Approval) error {
 	}
 }
 
+// decided are the actions in the trail by the status they lead to.
+var decided = map[string]string{Approved: "approval.approved", Rejected: "approval.rejected", Withdrawn: "approval.withdrawn"}
+
 // close writes the outcome. done is what was carried out, if anything.
 func (s *Service) close(tx *gorm.DB, by access.Actor, a Approval, status, reason, result string, done *audit.Event) error {
 	set := map[string]any{"status": status, "decided_by": by.MemberID, "decided_at": s.now().UTC(), "reason": reason, "result": result}
@@ -124,7 +127,7 @@ func (s *Service) close(tx *gorm.DB, by access.Actor, a Approval, status, reason
 	if reason != "" {
 		details["reason"] = reason
 	}
-	events := []audit.Event{{Action: "approval." + status, Object: a.audited(), DepartmentPath: path, Details: details}}
+	events := []audit.Event{{Action: decided[status], Object: a.audited(), DepartmentPath: path, Details: details}}
 	if done != nil {
 		events = append(events, *done)
 	}

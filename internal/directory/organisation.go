@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -27,12 +28,19 @@ func (Organisation) TableName() string { return "organisation" }
 
 // Location is the organisation's time zone: days, caps and charts follow it.
 func (o Organisation) Location() *time.Location {
+	if known, ok := zones.Load(o.Timezone); ok {
+		return known.(*time.Location)
+	}
 	loc, err := time.LoadLocation(o.Timezone)
 	if err != nil {
 		return time.UTC
 	}
+	zones.Store(o.Timezone, loc)
 	return loc
 }
+
+// zones keeps the time zones that were loaded: each load reads a file.
+var zones sync.Map
 
 // LoadOrganisation reads the organisation; the zero value when there is none yet.
 func LoadOrganisation(tx *gorm.DB) (Organisation, error) {

@@ -94,7 +94,7 @@ func (s *Service) Disband(ctx context.Context, by access.Actor, gid, reason stri
 			return err
 		}
 		bad := fault.Invalid{}
-		checkText(bad, "reason", reason, MaxReason, "groups.error.reason")
+		checkText(bad, "reason", reason, MaxReason, "groups.error.reason.")
 		if confirm != nil && OneLine(*confirm) != g.Name {
 			bad["confirm_name"] = fault.Msg("groups.error.confirm", "Name", g.Name)
 		}

@@ -67,8 +67,8 @@ type frame struct {
 func (d Draft) check(f frame) (Plan, fault.Invalid) {
 	bad := fault.Invalid{}
 	p := Plan{Name: OneLine(d.Name), Purpose: strings.TrimSpace(d.Purpose), Type: d.Type, JoinMode: d.JoinMode}
-	checkText(bad, "name", p.Name, MaxName, "groups.error.name")
-	checkText(bad, "purpose", p.Purpose, MaxPurpose, "groups.error.purpose")
+	checkText(bad, "name", p.Name, MaxName, "groups.error.name.")
+	checkText(bad, "purpose", p.Purpose, MaxPurpose, "groups.error.purpose.")
 	if !slices.Contains([]string{Internal, External, Training}, p.Type) {
 		bad["type"] = fault.Msg("groups.error.type")
 	}
@@ -87,12 +87,13 @@ func (d Draft) check(f frame) (Plan, fault.Invalid) {
 	return p, bad
 }
 
+// checkText wants 1 to most characters; key is the prefix of the two messages.
 func checkText(bad fault.Invalid, field, value string, most int, key string) {
 	switch n := utf8.RuneCountInString(value); {
 	case n == 0:
-		bad[field] = fault.Msg(key + ".empty")
+		bad[field] = fault.Msg(key + "empty")
 	case n > most:
-		bad[field] = fault.Msg(key+".long", "Max", most, "Have", n)
+		bad[field] = fault.Msg(key+"long", "Max", most, "Have", n)
 	}
 }
 

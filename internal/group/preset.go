@@ -97,7 +97,7 @@ func (d PresetDraft) check(english bool) (map[string]any, error) {
 		bad["validity"] = fault.Msg("settings.error.validity")
 	}
 	source := strings.TrimSpace(d.Source)
-	checkText(bad, "source", source, MaxPurpose, "settings.error.source")
+	checkText(bad, "source", source, MaxPurpose, "settings.error.source.")
 	set["source"] = source
 	if english {
 		delete(set, "source")

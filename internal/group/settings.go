@@ -93,6 +93,10 @@ func (s *Service) newHome(tx *gorm.DB, by access.Actor, g Group, d Draft) (direc
 		department, err := departmentByID(tx, g.DepartmentID)
 		return department, nil, err
 	}
+	// Who may not move this group learns that, not whether the other department exists.
+	if err := access.Check(by, access.GroupCreate, g.Object(true)); err != nil {
+		return directory.Department{}, nil, err
+	}
 	return s.target(tx, by, d)
 }
 

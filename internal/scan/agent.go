@@ -6,6 +6,12 @@ import (
 	"github.com/mileusna/useragent"
 )
 
+// Apps and Devices are the values the history keeps of what somebody scanned with.
+var (
+	Apps    = []string{"wechat", "wecom", "dingtalk", "feishu", "qq", "alipay", "browser"}
+	Devices = []string{"mobile", "tablet", "desktop", "other"}
+)
+
 // apps are the browsers built into chat apps, by a mark in the user agent, the
 // finer mark first: WeCom also says MicroMessenger. Libraries read WeChat on
 // Android as Chrome, so these come before them.

@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"sync"
 )
 
 // MinBytes is the shortest secret key that is accepted.
@@ -21,22 +22,29 @@ const MinBytes = 32
 var ErrSealed = errors.New("secret: not sealed with this key")
 
 // Keys is the installation's secret key. The zero value is not usable.
-type Keys struct{ root []byte }
+type Keys struct {
+	root    []byte
+	derived *sync.Map // purpose → key: deriving costs more than the MAC made with it
+}
 
 // New wraps a secret key of at least MinBytes bytes.
 func New(key []byte) (Keys, error) {
 	if len(key) < MinBytes {
 		return Keys{}, errors.New("secret: key is shorter than 32 bytes")
 	}
-	return Keys{root: key}, nil
+	return Keys{root: key, derived: &sync.Map{}}, nil
 }
 
-// Derive returns the 32-byte key of a purpose (HKDF-SHA-256).
+// Derive returns the 32-byte key of a purpose (HKDF-SHA-256). Do not change it.
 func (k Keys) Derive(purpose string) []byte {
+	if known, ok := k.derived.Load(purpose); ok {
+		return known.([]byte)
+	}
 	out, err := hkdf.Key(sha256.New, k.root, nil, "doorplate "+purpose, 32)
 	if err != nil {
 		panic(err) // only a wrong length can fail, and ours is fixed
 	}
+	k.derived.Store(purpose, out)
 	return out
 }
 
