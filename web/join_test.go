@@ -251,3 +251,21 @@ func TestAnUpstreamEntry(t *testing.T) {
 		want(t, b.get("/join/entry.png"), 404)
 	})
 }
+
+// A printed code, the phone, one page with the digits and the note, the answer: three pages.
+func TestThreePagesFromTheScanToTheRequest(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		s.deps.Scans.Start(t.Context())
+		t.Cleanup(s.deps.Scans.Close)
+		g, _ := s.w.Group(t, s.db, "平台群", "internal", "approval", s.w.RD, 10)
+		until := s.clock.Now().Add(24 * time.Hour)
+		_, public := s.w.Code(t, s.db, g, "门口", &until, s.w.Super.MemberID)
+		b := s.visitor()
+		rec := b.get(strings.TrimPrefix(s.deps.Codes.URL(public, 0), "http://door.example"))
+		want(t, rec, 303, "/join/")
+		want(t, b.get(rec.Header().Get("Location")), 303, "/join")
+		want(t, b.fill("/join", "/join", "phone", "+86 138-0000-0005"), 303, "/join")
+		want(t, b.fill("/join", "/join", "code", b.codes()[s.w.StaffPhone], "note", "新同事"), 303, "/join")
+		b.shows("pending")
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"doorplate/internal/access"
+	"doorplate/internal/testkit"
 )
 
 // asks inserts a member's pending request.
@@ -177,4 +178,25 @@ func TestTheQueuePage(t *testing.T) {
 			t.Errorf("the decided list: %s", text)
 		}
 	})
+}
+
+// The page's weight follows its rows, not the table.
+func TestTheQueuePageStaysLight(t *testing.T) {
+	s := newSite(t, testkit.SQLite(t))
+	g, _ := s.room("研发群", "external", "approval", s.w.RD, 500)
+	for n := range 400 {
+		s.exec("INSERT INTO guests (id, name, phone, created_at) VALUES (?, ?, ?, ?)", 1000+n, fmt.Sprint("访客", n), fmt.Sprintf("+86139%08d", n), s.clock.Now())
+		s.exec("INSERT INTO join_requests (group_id, guest_id, name, phone, note, created_at) VALUES (?, ?, ?, ?, '项目转入', ?)",
+			g, 1000+n, fmt.Sprint("访客", n), fmt.Sprintf("+86139%08d", n), s.clock.Now())
+	}
+	head := s.as(s.w.Head)
+	first := head.get("/requests")
+	next := page(t, first).Find(`a[rel="next"]`).AttrOr("href", "")
+	second := head.get(next)
+	if a, b := page(t, first).Find(".dp-q > li").Length(), page(t, second).Find(".dp-q > li").Length(); a != 50 || b != 50 {
+		t.Errorf("%d and %d rows", a, b)
+	}
+	if n := first.Body.Len(); n > 110_000 {
+		t.Errorf("%d bytes for 50 rows", n)
+	}
 }
