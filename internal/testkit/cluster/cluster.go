@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -51,6 +52,9 @@ func Start() (dsn string, err error) {
 	return dsn, waitFor(bin, port)
 }
 
+// lifelines keeps the pipes reachable: a collected pipe is a closed one.
+var lifelines []io.Closer
+
 // serve keeps postgres as a child of a shell that lives as long as we hold its
 // standard input: a killed test run leaves no server behind.
 func serve(who *syscall.Credential, dir, bin, data string, port int) error {
@@ -60,9 +64,11 @@ cat >/dev/null; kill -INT $pid; wait $pid; rm -rf %q`, filepath.Join(bin, "postg
 	cmd.Dir = dir
 	// Its own process group: ctrl-C reaches the tests, the pipe reaches the server.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true}
-	if _, err := cmd.StdinPipe(); err != nil {
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
 		return err
 	}
+	lifelines = append(lifelines, pipe)
 	return cmd.Start()
 }
 
