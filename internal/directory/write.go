@@ -23,7 +23,7 @@ func joinColumns(columns []string) string { return strings.Join(columns, ",") }
 // load reads the members that the rows of a batch may be about, with what they
 // belong to and lead. Those read before stay as planned.
 func (p *planner) load(tx *gorm.DB, said []fields) error {
-	var phones, jobs []string
+	var phones, jobs []any
 	for _, f := range said {
 		phones = append(phones, storable(f.Phone))
 		if f.JobNumber != "" {
@@ -31,13 +31,14 @@ func (p *planner) load(tx *gorm.DB, said []fields) error {
 		}
 	}
 	var found []Member
-	for column, values := range map[string][]string{"phone": phones, "job_number": jobs} {
-		if len(values) == 0 {
+	for column, wanted := range map[string][]any{"phone": phones, "job_number": jobs} {
+		if len(wanted) == 0 {
 			continue
 		}
 		var some []Member
+		// A list of thousands after IN is compared one by one; VALUES can be hashed.
 		err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id", "job_number", "name", "phone", "email", "super_admin").
-			Where("status = 'active' AND "+column+" IN ?", values).Order("id").Find(&some).Error
+			Where("status = 'active' AND "+column+" IN (VALUES "+values("(CAST(? AS text))", len(wanted))+")", wanted...).Order("id").Find(&some).Error
 		if err != nil {
 			return fmt.Errorf("read members: %w", err)
 		}
