@@ -41,7 +41,7 @@ func (s *server) fail(err error, c echo.Context) {
 		s.Log.ErrorContext(c.Request().Context(), "request failed", "reference", reference, "method", c.Request().Method, "route", c.Path(), "err", err)
 	}
 	if p.after > 0 {
-		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(p.after.Round(time.Second)/time.Second)))
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int((p.after+time.Second-1)/time.Second)))
 	}
 	if wantsJSON(c) {
 		s.answerProblem(c, p, reference)
@@ -101,7 +101,7 @@ func (s *server) explain(ctx context.Context, err error) problem {
 		p.text = i18n.T(ctx, "error.invalid.text", "Text", strings.Join(lines, " "))
 		return p
 	case errors.As(err, &many):
-		p := say(http.StatusTooManyRequests, "toomany", "Text", text(ctx, many.Message), "Wait", many.After.Round(time.Second).String())
+		p := say(http.StatusTooManyRequests, "toomany", "Text", text(ctx, many.Message), "Wait", waitWords(ctx, many.After))
 		p.after = max(many.After, time.Second)
 		return p
 	case errors.As(err, &large):
@@ -120,6 +120,14 @@ func (s *server) explain(ctx context.Context, err error) problem {
 	p := say(http.StatusInternalServerError, "internal")
 	p.ours = true
 	return p
+}
+
+// waitWords rounds up: who comes back when it says so must not be refused again.
+func waitWords(ctx context.Context, d time.Duration) string {
+	if d <= 90*time.Second {
+		return i18n.T(ctx, "wait.seconds", "Count", int((d+time.Second-1)/time.Second))
+	}
+	return i18n.T(ctx, "wait.minutes", "Count", int((d+time.Minute-1)/time.Minute))
 }
 
 // sayHTTP explains what the router refused by itself.

@@ -47,8 +47,10 @@ func (s *server) guard(r route) echo.HandlerFunc {
 	}
 }
 
+// firstRun is over once the organisation is set up. A form may still come a
+// second time: its handler gives the first answer again, or 404.
 func (s *server) firstRun(c echo.Context, org directory.Organisation, r route) error {
-	if org.SetUpAt != nil {
+	if org.SetUpAt != nil && r.method != http.MethodPost {
 		return fault.NotFound
 	}
 	return r.handle(s, c)

@@ -2,9 +2,12 @@ package web
 
 import (
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/i18n"
 	"doorplate/internal/paths"
 	"doorplate/static"
 )
@@ -31,11 +34,8 @@ func (s *server) switchLanguage(c echo.Context) error {
 		return err
 	}
 	lang := c.FormValue("lang")
-	ck := s.cookie(langCookie, lang, 365*24*60*60*1e9)
-	if lang == "zh-CN" || lang == "en" {
-		c.SetCookie(ck)
+	if slices.Contains(i18n.Languages, lang) {
+		c.SetCookie(s.cookie(langCookie, lang, 365*24*time.Hour))
 	}
 	return c.Redirect(http.StatusSeeOther, paths.Local(c.FormValue("next")))
 }
-
-func (s *server) metrics(c echo.Context) error { return echo.ErrNotFound }

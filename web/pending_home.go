@@ -7,8 +7,6 @@ import (
 )
 
 func (s *server) showHome(c echo.Context) error             { return fault.NotFound }
-func (s *server) showMenu(c echo.Context) error             { return fault.NotFound }
 func (s *server) downloadApprovalFile(c echo.Context) error { return fault.NotFound }
 func (s *server) requestExport(c echo.Context) error        { return fault.NotFound }
-func (s *server) listAudit(c echo.Context) error            { return fault.NotFound }
 func (s *server) showAuditExport(c echo.Context) error      { return fault.NotFound }

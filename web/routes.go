@@ -73,6 +73,7 @@ var table = []route{
 	{http.MethodGet, paths.MemberEdit, signedIn, "", 0, (*server).editMember},
 	{http.MethodGet, paths.MemberDepart, signedIn, "", 0, (*server).confirmDepart},
 	{http.MethodPost, paths.MemberDepart, signedIn, "", 0, (*server).departMember},
+	{http.MethodGet, paths.MemberInvite, signedIn, "", 0, (*server).showInvite},
 	{http.MethodPost, paths.MemberInvite, signedIn, "", 0, (*server).inviteMember},
 	{http.MethodGet, paths.Import, signedIn, access.MembersEdit, 0, (*server).showImport},
 	{http.MethodPost, paths.Import, signedIn, access.MembersEdit, importLimit, (*server).startImport},
@@ -131,6 +132,8 @@ var table = []route{
 	{http.MethodPost, paths.SettingsPolicies, signedIn, access.OrganisationEdit, 0, (*server).savePolicies},
 	{http.MethodPost, paths.SettingsPreset, signedIn, access.OrganisationEdit, 0, (*server).savePreset},
 	{http.MethodGet, paths.SettingsRoles, signedIn, access.OrganisationEdit, 0, (*server).showRoles},
+	{http.MethodPost, paths.SuperAppoint, signedIn, access.SupersAppoint, 0, (*server).appointSuper},
+	{http.MethodPost, paths.SuperRemove, signedIn, access.SupersAppoint, 0, (*server).removeSuper},
 	{http.MethodGet, paths.SettingsDevices, signedIn, "", 0, (*server).listDevices},
 	{http.MethodPost, paths.SettingsDevicesEnd, signedIn, "", 0, (*server).endDevice},
 
@@ -153,7 +156,9 @@ func (s *server) routes(e *echo.Echo) {
 				limit = bodyLimit
 			}
 			handle = limitBody(limit)(s.sameOrigin(handle))
-		} else {
+		}
+		handle = s.measure(r.path, handle)
+		if r.method == http.MethodGet {
 			e.Add(http.MethodHead, r.path, handle)
 		}
 		e.Add(r.method, r.path, handle)

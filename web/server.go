@@ -29,6 +29,7 @@ type Deps struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 	Trail     *audit.Trail
+	Audit     *audit.Log
 	Auth      *auth.Service
 	Directory *directory.Service
 	Groups    *group.Service
@@ -45,11 +46,12 @@ type Deps struct {
 type server struct {
 	Deps
 	crossOrigin *http.CrossOriginProtection
+	meters      *meters
 }
 
 // New builds the handler for everything this server answers.
 func New(d Deps) http.Handler {
-	s := &server{Deps: d, crossOrigin: http.NewCrossOriginProtection()}
+	s := &server{Deps: d, crossOrigin: http.NewCrossOriginProtection(), meters: newMeters()}
 	if err := s.crossOrigin.AddTrustedOrigin(d.Config.BaseURL); err != nil {
 		panic(err) // config checked the base URL
 	}

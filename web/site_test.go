@@ -55,10 +55,10 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 	codes := code.New(db, keys, trail, now, cfg.BaseURL)
 	s := &site{t: t, db: db, clock: clock, w: testkit.Org(t, db, clock)}
 	s.deps = web.Deps{
-		Config: cfg, Log: log, Now: now, Trail: trail,
+		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db),
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
-		Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scan.New(db, keys, codes, now),
-		Joins: join.New(db, keys, trail, now),
+		Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
+		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome}, now),
 		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}
 	s.Handler = web.New(s.deps)

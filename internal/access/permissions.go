@@ -21,6 +21,7 @@ const (
 	GroupSettings    Right = "group.settings"
 	GroupDisband     Right = "group.disband"
 	GroupHandOver    Right = "group.handover"
+	GroupDuties      Right = "group.duties"
 	CodeTemporary    Right = "code.temporary"
 	CodePermanent    Right = "code.permanent"
 	CodeRevoke       Right = "code.revoke"
@@ -36,6 +37,8 @@ const (
 	ApprovalsSee     Right = "approvals.see"
 	ApprovalsDecide  Right = "approvals.decide"
 	GroupSee         Right = "group.see"
+	GroupRoster      Right = "group.roster"
+	SupersAppoint    Right = "supers.appoint"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -109,6 +112,9 @@ var table = map[Right]rule{
 	GroupSettings: {super: yes, head: yes, duty: with(Content)},
 	GroupDisband:  {super: yes, head: yes},
 	GroupHandOver: {super: yes, head: yes, duty: with(Owner)},
+	GroupDuties:   {super: yes, head: yes, duty: with(Owner)},
+	// Who is in a group is for those in it: staff of the department see that it exists.
+	GroupRoster: {super: yes, head: yes, duty: anyDuty, staff: func(o Object) Verdict { return when(o.Joined, Allowed) }},
 	CodeTemporary: {super: yes, head: yes, duty: with(Owner)},
 	CodePermanent: {
 		super: func(o Object) Verdict {
@@ -138,6 +144,7 @@ var table = map[Right]rule{
 	OrganisationEdit: {super: yes},
 	ApprovalsSee:     {super: yes, head: yes},
 	ApprovalsDecide:  {super: yes},
+	SupersAppoint:    {super: func(Object) Verdict { return NeedsApproval }},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.

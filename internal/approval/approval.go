@@ -11,7 +11,7 @@ import (
 	"doorplate/internal/group"
 )
 
-// States of an approval.
+// States of an approval. Expired is derived: pending past its date.
 const (
 	Pending   = "pending"
 	Approved  = "approved"
@@ -20,12 +20,20 @@ const (
 	Expired   = "expired"
 )
 
+// Kinds of action that wait for a second person. The text of a kind is the
+// catalog key "approvals.kind."+kind.
+const (
+	GroupExternal = "group.create.external"
+	SuperAppoint  = "super.appoint"
+	SuperRemove   = "super.remove"
+)
+
 // Approval is one action that waits for, or got, a second person's word.
 type Approval struct {
 	ID           int64
 	Kind         string
 	Payload      string // JSON, by kind
-	Summary      string
+	Summary      string // the name of what it is about
 	DepartmentID *int64
 	Status       string
 	RequestedBy  int64
@@ -35,10 +43,21 @@ type Approval struct {
 	DecidedAt    *time.Time
 	Reason       string
 	Result       string // what came into being, e.g. a group's gid
+
+	AuthorName  string `gorm:"->;-:migration"`
+	DeciderName string `gorm:"->;-:migration"`
 }
 
 // TableName is for gorm.
 func (Approval) TableName() string { return "approvals" }
+
+// State is the status as of now.
+func (a Approval) State(now time.Time) string {
+	if a.Status == Pending && !now.Before(a.ExpiresAt) {
+		return Expired
+	}
+	return a.Status
+}
 
 // Service is the use cases on approvals.
 type Service struct {

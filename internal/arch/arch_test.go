@@ -36,7 +36,7 @@ var may = map[string]string{
 	"internal/join":      "internal/code internal/group internal/directory internal/access internal/audit internal/jobs internal/fault internal/secret internal/database",
 	"internal/approval":  "internal/group internal/code internal/directory internal/access internal/audit internal/jobs internal/fault internal/database",
 	"internal/notify":    "internal/auth internal/join internal/jobs internal/i18n internal/fault",
-	"internal/demo":      "internal/access internal/audit internal/code internal/directory internal/group internal/join internal/scan internal/database internal/secret internal/fault",
+	"internal/demo":      "internal/access internal/audit internal/code internal/directory internal/group internal/join internal/scan internal/database internal/secret internal/fault internal/qr",
 
 	"internal/audit":    "internal/access internal/fault internal/secret internal/database",
 	"internal/jobs":     "internal/database internal/secret",

@@ -63,6 +63,7 @@ type Trail struct {
 	keys secret.Keys
 	now  func() time.Time
 	wake chan struct{}
+	kept int64 // the checkpoint's number; only the sealer touches it
 }
 
 // New returns a trail that authenticates entries under keys.

@@ -39,9 +39,10 @@ func link(seq int64, previous string, e Entry) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// RunSealer seals what commits until ctx ends, then seals the rest once more.
-// Exactly one process seals at a time: the transaction takes a lock.
-func (t *Trail) RunSealer(ctx context.Context, db *gorm.DB, log *slog.Logger) {
+// RunSealer seals what commits until ctx ends, then seals the rest once more,
+// and keeps the newest head in the file checkpoint. Exactly one process seals
+// at a time: the transaction takes a lock.
+func (t *Trail) RunSealer(ctx context.Context, db *gorm.DB, log *slog.Logger, checkpoint string) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -49,7 +50,7 @@ func (t *Trail) RunSealer(ctx context.Context, db *gorm.DB, log *slog.Logger) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 			defer cancel()
-			if err := t.SealAll(last, db, log); err != nil {
+			if err := t.sealAndKeep(last, db, log, checkpoint); err != nil {
 				log.Error("sealing the audit trail at the end", "err", err)
 			}
 			return
@@ -58,10 +59,25 @@ func (t *Trail) RunSealer(ctx context.Context, db *gorm.DB, log *slog.Logger) {
 			// Let the transaction that woke us commit, and others join the batch.
 			time.Sleep(20 * time.Millisecond)
 		}
-		if err := t.SealAll(ctx, db, log); err != nil && ctx.Err() == nil {
+		if err := t.sealAndKeep(ctx, db, log, checkpoint); err != nil && ctx.Err() == nil {
 			log.Error("sealing the audit trail", "err", err)
 		}
 	}
+}
+
+func (t *Trail) sealAndKeep(ctx context.Context, db *gorm.DB, log *slog.Logger, checkpoint string) error {
+	if err := t.SealAll(ctx, db, log); err != nil {
+		return err
+	}
+	head, err := lastSeal(db.WithContext(ctx))
+	if err != nil || head.Seq == t.kept {
+		return err
+	}
+	if err := writeCheckpoint(checkpoint, Head{Seq: head.Seq, Hash: head.Hash}); err != nil {
+		return fmt.Errorf("keep the audit checkpoint: %w", err)
+	}
+	t.kept = head.Seq
+	return nil
 }
 
 // SealAll seals everything committed so far.

@@ -213,23 +213,31 @@ func cause(err error) string {
 // ResolveSecretKey returns the secret key: from the environment, else from the
 // data dir, where it is generated once. DataDir must exist.
 func (c *Config) ResolveSecretKey() ([]byte, error) {
+	key, err := c.ExistingSecretKey()
+	if errors.Is(err, os.ErrNotExist) {
+		return generateKey(c.SecretKeySource)
+	}
+	return key, err
+}
+
+// ExistingSecretKey is ResolveSecretKey for who must not make one: os.ErrNotExist when there is none.
+func (c *Config) ExistingSecretKey() ([]byte, error) {
 	if c.SecretKey != "" {
 		c.SecretKeySource = "DOORPLATE_SECRET_KEY"
 		return []byte(c.SecretKey), nil
 	}
-	path := filepath.Join(c.DataDir, "secret.key")
-	c.SecretKeySource = path
-	key, err := os.ReadFile(path)
-	if err == nil && len(strings.TrimSpace(string(key))) >= 32 {
-		return []byte(strings.TrimSpace(string(key))), nil
-	}
-	if err == nil {
-		return nil, Error{"DOORPLATE_DATA_DIR", c.DataDir, "secret.key in it is shorter than 32 bytes; restore it from the backup or set DOORPLATE_SECRET_KEY"}
-	}
-	if !errors.Is(err, os.ErrNotExist) {
+	c.SecretKeySource = filepath.Join(c.DataDir, "secret.key")
+	raw, err := os.ReadFile(c.SecretKeySource)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	} else if err != nil {
 		return nil, Error{"DOORPLATE_DATA_DIR", c.DataDir, "secret.key in it cannot be read (" + cause(err) + ")"}
 	}
-	return generateKey(path)
+	key := strings.TrimSpace(string(raw))
+	if len(key) < 32 {
+		return nil, Error{"DOORPLATE_DATA_DIR", c.DataDir, "secret.key in it is shorter than 32 bytes; restore it from the backup or set DOORPLATE_SECRET_KEY"}
+	}
+	return []byte(key), nil
 }
 
 // generateKey writes a new key; of two processes that start together one wins

@@ -5,6 +5,7 @@ package group
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"gorm.io/gorm"
@@ -72,6 +73,9 @@ type Group struct {
 	CreatedBy       *int64
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	UpdatedBy       *int64
+	EntryBy         *int64 // who put the present entry in
+	Version         int64  `gorm:"default:1"` // counts changes of settings
 
 	DepartmentPath string `gorm:"->;-:migration"` // read with Load
 	DepartmentName string `gorm:"->;-:migration"`
@@ -105,7 +109,14 @@ func New(db *gorm.DB, trail *audit.Trail, now func() time.Time) *Service {
 
 // Load reads a group with its department by gid, whoever asks: the caller
 // checks rights. Unknown: fault.NotFound.
-func Load(tx *gorm.DB, gid string) (Group, error) { return load(tx, "g.gid = ?", gid) }
+func Load(tx *gorm.DB, gid string) (Group, error) {
+	if !speakable.MatchString(gid) {
+		return Group{}, fault.NotFound // PostgreSQL would choke on some of what an address can hold
+	}
+	return load(tx, "g.gid = ?", gid)
+}
+
+var speakable = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // LoadByID is Load by the row's number.
 func LoadByID(tx *gorm.DB, id int64) (Group, error) { return load(tx, "g.id = ?", id) }

@@ -1,5 +1,7 @@
 // Package join takes people from a redeemed ticket into a group: who they are,
 // what they ask, who decides and what came of it.
+//
+// Locks are taken in one order everywhere: the person's row, the group, the request.
 package join
 
 import (
@@ -43,15 +45,30 @@ type Request struct {
 // TableName is for gorm.
 func (Request) TableName() string { return "join_requests" }
 
+// Marks writes what joining finds out about a scan into the scan history,
+// inside the transaction that found it out.
+type Marks struct {
+	Person  func(tx *gorm.DB, scanID int64, memberID, guestID *int64) error
+	Outcome func(tx *gorm.DB, scanID int64, outcome string) error
+}
+
 // Service is the use cases around joining.
 type Service struct {
 	db    *gorm.DB
 	keys  secret.Keys
 	trail *audit.Trail
+	marks Marks
 	now   func() time.Time
 }
 
 // New returns the service.
-func New(db *gorm.DB, keys secret.Keys, trail *audit.Trail, now func() time.Time) *Service {
-	return &Service{db: db, keys: keys, trail: trail, now: now}
+func New(db *gorm.DB, keys secret.Keys, trail *audit.Trail, marks Marks, now func() time.Time) *Service {
+	return &Service{db: db, keys: keys, trail: trail, marks: marks, now: now}
 }
+
+// Limits of what people type, in characters.
+const (
+	MaxName   = 60
+	MaxNote   = 500
+	MaxReason = 500
+)

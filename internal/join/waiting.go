@@ -2,11 +2,35 @@ package join
 
 import (
 	"context"
+	"fmt"
 
 	"doorplate/internal/access"
 )
 
 // Waiting counts the pending requests that by may decide, up to limit.
-func (s *Service) Waiting(ctx context.Context, by access.Actor, limit int) (int, error) {
-	return 0, nil
+func (s *Service) Waiting(ctx context.Context, by access.Actor, limit int) (n int, err error) {
+	where, args := mine(by)
+	err = s.db.WithContext(ctx).Raw(`SELECT count(*) FROM (SELECT 1 AS one FROM join_requests r JOIN groups g ON g.id = r.group_id
+		JOIN departments d ON d.id = g.department_id WHERE r.status = 'pending' AND g.status = 'active' AND `+where+` LIMIT ?) x`,
+		append(args, limit)...).Scan(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("count waiting requests: %w", err)
+	}
+	return n, nil
+}
+
+// mine keeps the requests whose group's department d is in by's scope, or on
+// whose group g by has the review duty.
+func mine(by access.Actor) (string, []any) {
+	where, args := access.Scope(by, "d.path")
+	var reviewed []int64
+	for id, duty := range by.Duties {
+		if duty&access.Review != 0 {
+			reviewed = append(reviewed, id)
+		}
+	}
+	if len(reviewed) == 0 {
+		return where, args
+	}
+	return "(" + where + " OR g.id IN ?)", append(args, reviewed)
 }

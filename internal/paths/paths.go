@@ -83,6 +83,8 @@ const (
 	SettingsPolicies   = "/settings/policies"
 	SettingsPreset     = "/settings/policies/presets/:id"
 	SettingsRoles      = "/settings/roles"
+	SuperAppoint       = "/settings/roles/appoint"
+	SuperRemove        = "/settings/roles/remove"
 	SettingsDevices    = "/settings/devices"
 	SettingsDevicesEnd = "/settings/devices/end"
 

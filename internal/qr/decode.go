@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"golang.org/x/image/webp"
 )
@@ -21,7 +22,7 @@ const (
 	MaxBytes = 2 << 20
 	// MaxPixels is the largest product of width and height.
 	MaxPixels = 40_000_000
-	// maxUnpacked bounds the bytes of pixels: some pictures take eight bytes a pixel.
+	// maxUnpacked bounds the bytes that unpacking takes; pictures of more than four bytes a pixel may have fewer pixels.
 	maxUnpacked = 4 * MaxPixels
 	// maxScans bounds the passes of a progressive JPEG, each of which touches every pixel; cameras write about ten.
 	maxScans = 100
@@ -30,7 +31,7 @@ const (
 var (
 	// ErrNotImage is returned by Decode for bytes that are no picture, or a damaged one.
 	ErrNotImage = errors.New("qr: not a readable picture")
-	// ErrTooLarge is returned by Decode for more than MaxBytes or MaxPixels.
+	// ErrTooLarge is returned by Decode for more than MaxBytes or MaxPixels, or a picture that needs too much memory.
 	ErrTooLarge = errors.New("qr: picture too large")
 	// ErrNoCode is returned by Decode for a picture in which no QR code can be read.
 	ErrNoCode = errors.New("qr: no code found in the picture")
@@ -39,8 +40,9 @@ var (
 )
 
 // Decode returns the text of a QR code in an uploaded PNG, JPEG or WebP file, light on dark codes included. It returns
-// ErrNotImage, ErrTooLarge, ErrNoCode or ErrKind. A picture near the bounds takes seconds and several hundred MB, so one
-// picture is read at a time and other calls wait.
+// ErrNotImage, ErrTooLarge, ErrNoCode or ErrKind. Large pictures with more than four bytes a
+// pixel, 16-bit PNG and progressive JPEG, count as larger. A picture near the bounds takes seconds and a few hundred MB, so
+// one is read at a time while other calls wait.
 func Decode(data []byte) (string, error) {
 	if len(data) > MaxBytes {
 		return "", fmt.Errorf("%w: %d bytes", ErrTooLarge, len(data))
@@ -52,8 +54,8 @@ func Decode(data []byte) (string, error) {
 	if err := k.check(data); err != nil {
 		return "", err
 	}
-	reading <- struct{}{}
-	defer func() { <-reading }()
+	reading.Lock()
+	defer reading.Unlock()
 	picture, err := k.unpack(data)
 	if err != nil {
 		return "", err
@@ -61,14 +63,14 @@ func Decode(data []byte) (string, error) {
 	return search(picture)
 }
 
-// reading holds one place, so that hostile uploads cannot add up.
-var reading = make(chan struct{}, 1)
+// reading is held by the one call that unpacks a picture, so that hostile uploads cannot add up.
+var reading sync.Mutex
 
 // kind is a file format; the registry of package image would also hold what other packages put there.
 type kind struct {
 	config func(io.Reader) (image.Config, error)
 	decode func(io.Reader) (image.Image, error)
-	scans  bool // may be drawn in many passes
+	scans  bool // may be drawn in many passes, as a progressive JPEG
 }
 
 var kinds = map[string]kind{
@@ -117,17 +119,26 @@ func (k kind) check(data []byte) (err error) {
 		return ErrNotImage
 	}
 	// Divided, because the product may not fit into an int.
-	if c.Width > MaxPixels/c.Height || c.Width > maxUnpacked/c.Height/bytesPerPixel(c.ColorModel) {
+	if c.Width > MaxPixels/c.Height || c.Width > maxUnpacked/c.Height/k.bytesPerPixel(c.ColorModel, data) {
 		return fmt.Errorf("%w: %d × %d pixels", ErrTooLarge, c.Width, c.Height)
 	}
-	// In packed pixels 0xff is never followed by 0xda, so this counts scans, and those of a thumbnail.
-	if k.scans && bytes.Count(data, []byte{0xff, 0xda}) > maxScans {
+	if k.scans && bytes.Count(data, startOfScan) > maxScans {
 		return fmt.Errorf("%w: too many scans", ErrNotImage)
 	}
 	return nil
 }
 
-func bytesPerPixel(model color.Model) int {
+// Markers of a JPEG. They do not occur in packed pixels, where 0xff is never followed by them, but in a thumbnail.
+var (
+	startOfScan        = []byte{0xff, 0xda}
+	startOfProgressive = []byte{0xff, 0xc2}
+)
+
+// bytesPerPixel is the most that the library needs while unpacking.
+func (k kind) bytesPerPixel(model color.Model, data []byte) int {
+	if k.scans && bytes.Contains(data, startOfProgressive) {
+		return 16 // three coefficients of four bytes are kept between the scans
+	}
 	switch model {
 	case color.RGBA64Model, color.NRGBA64Model:
 		return 8

@@ -166,6 +166,17 @@ func scanned(t testing.TB) []byte {
 	return append(data[:at:at], bytes.Repeat(data[at:at+14], maxScans+1)...)
 }
 
+// progressive is a JPEG of that announced size up to its first scan, whose header says it will be drawn in passes.
+func progressive(t testing.TB, width, height uint16) []byte {
+	t.Helper()
+	data := toJPEG(t, code(t, 128), 50)
+	frame := bytes.Index(data, []byte{0xff, 0xc0})
+	data[frame+1] = 0xc2
+	binary.BigEndian.PutUint16(data[frame+5:], height)
+	binary.BigEndian.PutUint16(data[frame+7:], width)
+	return data
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	good, photo := paint(t, encode(t, url, M), 512), toJPEG(t, code(t, 512), 80)
 	for _, c := range []struct {
@@ -193,6 +204,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"60,000 × 60,000", pngHeader(60000, 60000, 8, 2), ErrTooLarge},
 		{"over 40 megapixels", pngHeader(40001, 1000, 1, 0), ErrTooLarge},
 		{"eight bytes a pixel", pngHeader(20001, 1000, 16, 6), ErrTooLarge},
+		{"progressive JPEG", progressive(t, 10001, 1000), ErrTooLarge},
 		{"largest sides", pngHeader(1<<20, 1<<20, 8, 2), ErrTooLarge},
 		{"no width", pngHeader(0, 5, 8, 2), ErrNotImage},
 		{"over 2 MiB", append(bytes.Clone(good), make([]byte, MaxBytes)...), ErrTooLarge},
@@ -207,8 +219,12 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestDecodeAllowsTheBounds(t *testing.T) {
-	for _, header := range [][]byte{pngHeader(40000, 1000, 1, 0), pngHeader(20000, 1000, 16, 6)} {
-		if err := kinds["image/png"].check(header); err != nil {
+	for _, data := range [][]byte{pngHeader(40000, 1000, 1, 0), pngHeader(20000, 1000, 16, 6), progressive(t, 10000, 1000)} {
+		k, err := kindOf(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.check(data); err != nil {
 			t.Error(err)
 		}
 	}

@@ -3,10 +3,12 @@
 package scan
 
 import (
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
 
+	"doorplate/internal/audit"
 	"doorplate/internal/code"
 	"doorplate/internal/secret"
 )
@@ -28,15 +30,31 @@ const (
 	Unknown   = "unknown"
 )
 
+// Causes that are finer than the outcome they are kept under.
+const (
+	NotYet = "notyet" // kept as Off: not open yet
+	Daily  = "daily"  // kept as Exhausted: today's cap, open again tomorrow
+	Speed  = "speed"  // kept as Limited: too fast
+)
+
 // Service decides and records scans.
 type Service struct {
 	db    *gorm.DB
 	keys  secret.Keys
 	codes *code.Service
+	trail *audit.Trail
 	now   func() time.Time
+
+	once    sync.Once // starts the writer
+	shut    sync.Once
+	queue   chan *call
+	closing chan struct{}
+	drained chan struct{}
+	speed   windows
 }
 
-// New returns the service.
-func New(db *gorm.DB, keys secret.Keys, codes *code.Service, now func() time.Time) *Service {
-	return &Service{db: db, keys: keys, codes: codes, now: now}
+// New returns the service. Close it before the database.
+func New(db *gorm.DB, keys secret.Keys, codes *code.Service, trail *audit.Trail, now func() time.Time) *Service {
+	return &Service{db: db, keys: keys, codes: codes, trail: trail, now: now,
+		queue: make(chan *call, queueLength), closing: make(chan struct{}), drained: make(chan struct{})}
 }

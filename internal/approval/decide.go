@@ -1,0 +1,149 @@
+package approval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"doorplate/internal/access"
+	"doorplate/internal/audit"
+	"doorplate/internal/directory"
+	"doorplate/internal/fault"
+	"doorplate/internal/group"
+)
+
+// Decide approves or rejects one request. Approving carries it out in the same
+// transaction, against the world as it is then. Of several who press at once
+// one wins; the others get fault.Conflict with who and when. Nobody decides
+// their own request.
+func (s *Service) Decide(ctx context.Context, by access.Actor, id int64, decision, reason string) error {
+	reason = strings.TrimSpace(reason)
+	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		a, err := s.lock(tx, by, id)
+		if err != nil {
+			return err
+		}
+		if err := access.Check(by, access.ApprovalsDecide, access.Object{}); err != nil {
+			return err
+		}
+		if err := s.open(a); err != nil {
+			return err
+		}
+		if a.RequestedBy == by.MemberID {
+			return s.ownRequest(tx)
+		}
+		if err := checkDecision(decision, reason); err != nil {
+			return err
+		}
+		if decision == "reject" {
+			return s.close(tx, by, a, Rejected, reason, "", nil)
+		}
+		do, known := kinds[a.Kind]
+		if !known {
+			return fmt.Errorf("approval %d: no kind %q", a.ID, a.Kind)
+		}
+		result, done, err := do(s, tx, a)
+		if err != nil {
+			return err
+		}
+		return s.close(tx, by, a, Approved, reason, result, &done)
+	})
+}
+
+func checkDecision(decision, reason string) error {
+	bad := fault.Invalid{}
+	if decision != "approve" && decision != "reject" {
+		bad["decision"] = fault.Msg("approvals.error.decision")
+	}
+	if decision == "reject" && reason == "" {
+		bad["reason"] = fault.Msg("approvals.error.reason")
+	}
+	if utf8.RuneCountInString(reason) > group.MaxReason {
+		bad["reason"] = fault.Msg("approvals.error.reason.long", "Max", group.MaxReason)
+	}
+	return bad.Or()
+}
+
+// ownRequest refuses the author: when nobody else could, it says so.
+func (s *Service) ownRequest(tx *gorm.DB) error {
+	n, err := directory.CountSupers(tx)
+	if err != nil {
+		return err
+	}
+	if n < 2 {
+		return directory.NeedsSecond
+	}
+	return fault.Forbidden{Right: "approvals.own"}
+}
+
+// lock holds the row of a request that by may see.
+func (s *Service) lock(tx *gorm.DB, by access.Actor, id int64) (Approval, error) {
+	var row Approval
+	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Where("id = ?", id).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return row, fault.NotFound
+	} else if err != nil {
+		return row, fmt.Errorf("lock approval: %w", err)
+	}
+	return read(tx, by, id)
+}
+
+// open is nil while a request can be decided, else a conflict with who closed it and when.
+func (s *Service) open(a Approval) error {
+	switch state := a.State(s.now()); {
+	case state == Expired:
+		return fault.Conflict{Message: fault.Msg("approvals.error.expired")}
+	case state == Pending:
+		return nil
+	case a.DecidedAt == nil:
+		return fault.Conflict{Message: fault.Msg("approvals.error." + state)}
+	default:
+		return fault.Conflict{Message: fault.Msg("approvals.error." + state), By: a.DeciderName, At: *a.DecidedAt}
+	}
+}
+
+// close writes the outcome. done is what was carried out, if anything.
+func (s *Service) close(tx *gorm.DB, by access.Actor, a Approval, status, reason, result string, done *audit.Event) error {
+	set := map[string]any{"status": status, "decided_by": by.MemberID, "decided_at": s.now().UTC(), "reason": reason, "result": result}
+	if err := tx.Model(&Approval{}).Where("id = ?", a.ID).Updates(set).Error; err != nil {
+		return fmt.Errorf("decide approval: %w", err)
+	}
+	path := ""
+	if a.DepartmentID != nil {
+		var err error
+		if path, err = departmentPath(tx, *a.DepartmentID); err != nil && !errors.Is(err, fault.NotFound) {
+			return err
+		}
+	}
+	details := map[string]any{"kind": a.Kind, "author": a.AuthorName}
+	if reason != "" {
+		details["reason"] = reason
+	}
+	events := []audit.Event{{Action: "approval." + status, Object: a.audited(), DepartmentPath: path, Details: details}}
+	if done != nil {
+		events = append(events, *done)
+	}
+	return s.trail.RecordAll(tx, by, events)
+}
+
+// Withdraw takes a request back; only its author may.
+func (s *Service) Withdraw(ctx context.Context, by access.Actor, id int64) error {
+	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		a, err := s.lock(tx, by, id)
+		if err != nil {
+			return err
+		}
+		if a.RequestedBy != by.MemberID {
+			return fault.Forbidden{Right: "approvals.withdraw"}
+		}
+		if err := s.open(a); err != nil {
+			return err
+		}
+		return s.close(tx, by, a, Withdrawn, "", "", nil)
+	})
+}

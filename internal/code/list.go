@@ -1,0 +1,196 @@
+package code
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"doorplate/internal/access"
+	"doorplate/internal/directory"
+	"doorplate/internal/group"
+)
+
+// PageSize is how many codes a list shows at once.
+const PageSize = 50
+
+// Item is one line of a list of codes. Rank sorts: the lower, the more urgent.
+type Item struct {
+	Facts
+	Now  State `gorm:"column:now_state"`
+	Rank int
+}
+
+// List is one page of codes. Next is the cursor of the page after it.
+type List struct {
+	Items []Item
+	Next  string
+}
+
+// Views are the saved filters of the list: name → states. Any single state is a view too.
+var Views = map[string][]State{
+	"attention": {Suspended, Exhausted, Limited, Expired, Off},
+	"ended":     {Replaced, Revoked, Disbanded},
+}
+
+// ViewNames lists what the filter offers, in order.
+var ViewNames = []string{"attention", string(Live), string(Expired), string(Exhausted), string(Suspended), string(NotYet), "ended"}
+
+// rankSQL puts what somebody must look after first: an orphaned code, one that
+// turns people away, then the healthy, then what is over.
+const rankSQL = `CASE now_state WHEN 'suspended' THEN CASE WHEN issuer_ok THEN 4 ELSE 0 END WHEN 'exhausted' THEN 1 WHEN 'limited' THEN 2
+	WHEN 'expired' THEN 3 WHEN 'off' THEN 6 WHEN 'notyet' THEN 7 WHEN 'replaced' THEN 9 WHEN 'revoked' THEN 10 WHEN 'disbanded' THEN 11
+	ELSE CASE WHEN member_count >= capacity THEN 5 ELSE 8 END END`
+
+// All lists the codes that by may see, unhealthy ones first, then the newest.
+// view is one of Views, a state, or empty; after is the cursor of the page before.
+func (s *Service) All(ctx context.Context, by access.Actor, view, after string) (List, error) {
+	where, args := visible(by)
+	return s.list(s.db.WithContext(ctx), where, args, view, after)
+}
+
+// visible narrows to the groups in scope as super admin or head, and to those
+// by has a duty on.
+func visible(by access.Actor) (string, []any) {
+	where, args := access.Scope(by, "d.path")
+	if len(by.Duties) == 0 {
+		return where, args
+	}
+	return "(" + where + " OR g.id IN ?)", append(args, slices.Collect(maps.Keys(by.Duties)))
+}
+
+func (s *Service) list(tx *gorm.DB, where string, args []any, view, after string) (List, error) {
+	org, err := directory.LoadOrganisation(tx)
+	if err != nil {
+		return List{}, err
+	}
+	query := "SELECT * FROM (SELECT y.*, " + rankSQL + " AS rank FROM (SELECT " + factsColumns + ", " + stateSQL + " AS now_state" + factsFrom +
+		" WHERE " + where + ") y) x WHERE 1 = 1"
+	args = append(stateArgs(s.now(), org.Location()), args...)
+	if states, known := Views[view]; known {
+		query += " AND now_state IN ?"
+		args = append(args, states)
+	} else if slices.Contains(States, State(view)) {
+		query += " AND now_state = ?"
+		args = append(args, view)
+	}
+	if rank, id, ok := parseCursor(after); ok {
+		query += " AND (rank > ? OR rank = ? AND id < ?)"
+		args = append(args, rank, rank, id)
+	}
+	var l List
+	if err := tx.Raw(query+" ORDER BY rank, id DESC LIMIT ?", append(args, PageSize+1)...).Scan(&l.Items).Error; err != nil {
+		return List{}, fmt.Errorf("list codes: %w", err)
+	}
+	if len(l.Items) > PageSize {
+		l.Items = l.Items[:PageSize]
+		last := l.Items[PageSize-1]
+		l.Next = fmt.Sprintf("%d-%d", last.Rank, last.ID)
+	}
+	return l, nil
+}
+
+func parseCursor(text string) (rank, id int64, ok bool) {
+	a, b, found := strings.Cut(text, "-")
+	rank, errA := strconv.ParseInt(a, 10, 64)
+	id, errB := strconv.ParseInt(b, 10, 64)
+	return rank, id, found && errA == nil && errB == nil
+}
+
+// OfGroup is the page of one group's codes, and what its reader may do there.
+type OfGroup struct {
+	Group     group.Group
+	Trail     []string // the department path in words
+	List      List
+	MayIssue  bool
+	Permanent Permission
+}
+
+// Permission says whether by may issue a permanent code, and if not, why.
+type Permission struct {
+	Missing     string // right that is missing
+	NeedsSecond bool   // a second super admin would have to agree
+}
+
+// Allowed reports whether nothing stands in the way.
+func (p Permission) Allowed() bool { return p.Missing == "" && !p.NeedsSecond }
+
+// OfGroup lists a group's codes for somebody who may see them. req: A02
+func (s *Service) OfGroup(ctx context.Context, by access.Actor, gid, after string) (OfGroup, error) {
+	tx := s.db.WithContext(ctx)
+	page, err := s.door(tx, by, access.CodeDownload, gid)
+	if err != nil {
+		return page, err
+	}
+	page.List, err = s.list(tx, "g.id = ?", []any{page.Group.ID}, "", after)
+	return page, err
+}
+
+// IssueForm is what the form for a new code has to say.
+type IssueForm struct {
+	OfGroup
+	Organisation string
+	Departments  []directory.Department // to choose an audience from, in tree order
+	MaxDays      int
+	Now          time.Time
+	Location     *time.Location
+}
+
+const maxChoices = 300
+
+// IssueForm reads what the form for a new code shows; it needs the right to issue one.
+func (s *Service) IssueForm(ctx context.Context, by access.Actor, gid string) (IssueForm, error) {
+	tx := s.db.WithContext(ctx)
+	page, err := s.door(tx, by, access.CodeTemporary, gid)
+	form := IssueForm{OfGroup: page, Now: s.now()}
+	if err != nil {
+		return form, err
+	}
+	if page.Group.Status != group.Active {
+		return form, disbanded(tx, page.Group.ID)
+	}
+	org, err := directory.LoadOrganisation(tx)
+	if err != nil {
+		return form, err
+	}
+	policies, err := directory.LoadPolicies(tx)
+	if err != nil {
+		return form, err
+	}
+	form.Organisation, form.Location, form.MaxDays = org.Name, org.Location(), policies.TemporaryMaxDays
+	if err := tx.Order("path").Limit(maxChoices).Find(&form.Departments).Error; err != nil {
+		return form, fmt.Errorf("list departments: %w", err)
+	}
+	return form, nil
+}
+
+// door reads a group for somebody who holds right on it.
+func (s *Service) door(tx *gorm.DB, by access.Actor, right access.Right, gid string) (OfGroup, error) {
+	g, err := group.Load(tx, gid)
+	if err != nil {
+		return OfGroup{}, err
+	}
+	joined, err := joins(tx, by, g.ID, g.DepartmentPath)
+	if err != nil {
+		return OfGroup{}, err
+	}
+	if err := access.Check(by, right, g.Object(joined)); err != nil {
+		return OfGroup{}, err
+	}
+	page := OfGroup{Group: g, MayIssue: g.Status == group.Active && access.Can(by, access.CodeTemporary, g.Object(joined))}
+	if page.Trail, err = Trail(tx, g.DepartmentPath); err != nil {
+		return page, err
+	}
+	policies, err := directory.LoadPolicies(tx)
+	if err != nil {
+		return page, err
+	}
+	// With an audience even an open group may have one, so the form asks as if there were one.
+	page.Permanent.Missing, page.Permanent.NeedsSecond = Permanence(by, g, policies, "any")
+	return page, nil
+}

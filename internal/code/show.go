@@ -1,0 +1,152 @@
+package code
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"doorplate/internal/access"
+	"doorplate/internal/directory"
+	"doorplate/internal/fault"
+	"doorplate/internal/group"
+)
+
+// View is one code's page: the facts, the names beside them, and what its
+// reader may do.
+type View struct {
+	Facts
+	Now           State
+	At            time.Time // the moment the state holds for
+	Organisation  string
+	Trail         []string // the department path in words
+	URL           string
+	Audiences     []string // names of the departments that may scan; empty = everybody
+	EndedBy       string
+	SuspendedName string
+	Successor     string // public id of the code that replaced this one
+	Predecessor   string // public id of the code this one replaced
+	Can           Can
+}
+
+// Can is what the reader of a code's page may do with it.
+type Can struct {
+	Issue, Download, Export, Addresses bool
+	Revoke                             bool // and suspend, resume
+	Regenerate, Adopt                  Permission
+}
+
+// View reads one code for somebody who may see it.
+func (s *Service) View(ctx context.Context, by access.Actor, publicID string) (View, error) {
+	tx := s.db.WithContext(ctx)
+	f, err := Reach(tx, by, access.CodeDownload, publicID)
+	if err != nil {
+		return View{}, err
+	}
+	v := View{Facts: f, At: s.now(), Now: f.State(s.now()), URL: s.URL(f.PublicID, 0)}
+	org, err := directory.LoadOrganisation(tx)
+	if err != nil {
+		return v, err
+	}
+	v.Organisation = org.Name
+	if v.Trail, err = Trail(tx, f.DepartmentPath); err != nil {
+		return v, err
+	}
+	if v.Audiences, err = audienceNames(tx, f.Audience); err != nil {
+		return v, err
+	}
+	if err := v.readNames(tx); err != nil {
+		return v, err
+	}
+	v.Can, err = s.can(tx, by, f)
+	return v, err
+}
+
+func audienceNames(tx *gorm.DB, audience string) ([]string, error) {
+	names := []string{}
+	if audience == "" {
+		return names, nil
+	}
+	if err := tx.Raw("SELECT name FROM departments WHERE id IN ? ORDER BY path", numbers(audience)).Scan(&names).Error; err != nil {
+		return nil, fmt.Errorf("read audience: %w", err)
+	}
+	return names, nil
+}
+
+func (v *View) readNames(tx *gorm.DB) error {
+	var row struct{ EndedBy, SuspendedName, Successor, Predecessor string }
+	err := tx.Raw(`SELECT coalesce(r.name, '') AS ended_by, coalesce(p.name, '') AS suspended_name, coalesce(n.public_id, '') AS successor,
+		coalesce((SELECT o.public_id FROM codes o WHERE o.replaced_by = c.id ORDER BY o.id LIMIT 1), '') AS predecessor
+		FROM codes c LEFT JOIN members r ON r.id = c.revoked_by LEFT JOIN members p ON p.id = c.suspended_by LEFT JOIN codes n ON n.id = c.replaced_by
+		WHERE c.id = ?`, v.ID).Scan(&row).Error
+	if err != nil {
+		return fmt.Errorf("read the code's names: %w", err)
+	}
+	v.EndedBy, v.SuspendedName, v.Successor, v.Predecessor = row.EndedBy, row.SuspendedName, row.Successor, row.Predecessor
+	return nil
+}
+
+func (s *Service) can(tx *gorm.DB, by access.Actor, f Facts) (Can, error) {
+	o := f.Object(false)
+	c := Can{
+		Issue:     f.GroupStatus == group.Active && access.Can(by, access.CodeTemporary, o),
+		Download:  access.Can(by, access.CodeDownload, o),
+		Export:    access.Can(by, access.ScansExport, o),
+		Addresses: by.Super || by.Leads(f.DepartmentPath),
+		Revoke:    access.Can(by, access.CodeRevoke, o),
+	}
+	var err error
+	if c.Regenerate, err = s.permission(tx, by, access.CodeRevoke, f); err != nil {
+		return c, err
+	}
+	c.Adopt, err = s.permission(tx, by, access.CodeAdopt, f)
+	return c, err
+}
+
+// permission is right, and beyond it the right to be the issuer.
+func (s *Service) permission(tx *gorm.DB, by access.Actor, right access.Right, f Facts) (Permission, error) {
+	if !access.Can(by, right, f.Object(false)) {
+		return Permission{Missing: string(right)}, nil
+	}
+	err := s.mayHold(tx, by, f)
+	switch e := err.(type) {
+	case nil:
+		return Permission{}, nil
+	case fault.Forbidden:
+		return Permission{Missing: e.Right}, nil
+	case fault.Invalid:
+		return Permission{NeedsSecond: true}, nil
+	}
+	return Permission{}, err
+}
+
+// Download is one file about a code: what it shows and how it is named.
+type Download struct {
+	URL   string
+	Group string
+	Label string
+}
+
+// Download records that by takes the code's picture in the given format, and
+// returns what to draw. A dead code is fault.Gone: printing it would lead
+// people to a closed door. req: A04, A06
+func (s *Service) Download(ctx context.Context, by access.Actor, publicID, format string, size int) (Download, error) {
+	var d Download
+	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		f, err := Reach(tx, by, access.CodeDownload, publicID)
+		if err != nil {
+			return err
+		}
+		if f.State(s.now()).Dead() {
+			return fault.Gone{Message: fault.Msg("codes.gone")}
+		}
+		details := map[string]any{"format": format}
+		if size > 0 {
+			details["size"] = size
+		}
+		d = Download{URL: s.URL(f.PublicID, 0), Group: f.GroupName, Label: f.Label}
+		return s.trail.Record(tx, by, event("code.download", f, details))
+	})
+	return d, err
+}

@@ -1,0 +1,147 @@
+package code_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+	"pgregory.net/rapid"
+
+	"doorplate/internal/access"
+	"doorplate/internal/audit"
+	"doorplate/internal/code"
+	"doorplate/internal/directory"
+	"doorplate/internal/testkit"
+)
+
+// The state that SQL gives the lists, the state that Go gives a scan, and the
+// table of rights must never disagree, whatever the rows look like.
+func TestTheStateIsDerivedAlikeEverywhere(t *testing.T) {
+	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
+		clock := testkit.NewClock()
+		w := testkit.Org(t, db, clock)
+		s := code.New(db, testkit.Keys(), audit.New(testkit.Keys(), clock.Now), clock.Now, "http://door.example")
+		group, _ := w.Group(t, db, "任意", "internal", "open", w.Platform, 10)
+		id, public := w.Code(t, db, group, "任意", nil, w.Head.MemberID)
+		_, other := w.Code(t, db, group, "接替", nil, w.Super.MemberID)
+		seen := map[code.State]int{}
+		rapid.Check(t, func(r *rapid.T) {
+			arrange(r, db, w, clock.Now(), group, id, other)
+			seen[compare(r, db, s, w, clock.Now(), public)]++
+		})
+		if len(seen) < len(code.States) {
+			t.Logf("states met: %v", seen)
+		}
+	})
+}
+
+func arrange(r *rapid.T, db *gorm.DB, w testkit.World, now time.Time, group, id int64, successor string) {
+	flag := func(name string, oneIn int) bool { return rapid.IntRange(1, oneIn).Draw(r, name) == 1 }
+	at := func(name string) *time.Time {
+		if !flag("has "+name, 3) {
+			return nil
+		}
+		moment := now.Add(time.Duration(rapid.IntRange(-1, 1).Draw(r, name)) * time.Microsecond)
+		return &moment
+	}
+	run := func(sql string, args ...any) {
+		if err := db.Exec(sql, args...).Error; err != nil {
+			r.Fatal(err)
+		}
+	}
+	issuer := rapid.SampledFrom([]int64{w.Super.MemberID, w.Head.MemberID, w.OtherHead.MemberID, w.Staff.MemberID}).Draw(r, "issuer")
+	run("UPDATE members SET status = 'active'")
+	if flag("departed", 6) {
+		run("UPDATE members SET status = 'departed' WHERE id = ?", issuer)
+	}
+	var owner *int64
+	if flag("owned", 2) {
+		owner = &issuer
+	}
+	run("UPDATE groups SET status = ?, type = ?, origin = ?, join_mode = ?, owner_id = ? WHERE id = ?",
+		pick(r, "disbanded", 8, "disbanded", "active"), rapid.SampledFrom([]string{"internal", "external", "training"}).Draw(r, "type"),
+		pick(r, "user", 3, "user", "admin"), pick(r, "off", 6, "off", "approval"), owner, group)
+	run("DELETE FROM policies")
+	for _, p := range []string{"joining_off", "external_permanent"} {
+		run("INSERT INTO policies (name, value, updated_at) VALUES (?, ?, ?)", p, fmt.Sprint(flag(p, 4)), now)
+	}
+	until, validity := at("until"), "permanent"
+	if until != nil || flag("temporary", 2) {
+		validity = "until"
+		if until == nil {
+			far := now.Add(time.Hour)
+			until = &far
+		}
+	}
+	var replaced *int64
+	if flag("replaced", 8) {
+		var row int64
+		if err := db.Raw("SELECT id FROM codes WHERE public_id = ?", successor).Scan(&row).Error; err != nil {
+			r.Fatal(err)
+		}
+		replaced = &row
+	}
+	run("UPDATE codes SET validity = ?, valid_until = ?, valid_from = ?, total_cap = ?, daily_cap = ?, issued_by = ?, suspended_at = ?, revoked_at = ?, replaced_by = ? WHERE id = ?",
+		validity, until, at("from"), rapid.IntRange(0, 2).Draw(r, "total cap"), rapid.IntRange(0, 2).Draw(r, "daily cap"), issuer,
+		rare(r, at, "suspended"), rare(r, at, "revoked"), replaced, id)
+	run("UPDATE code_counters SET total = ?, day_total = ?, day = ? WHERE code_id = ?", rapid.IntRange(0, 2).Draw(r, "total"),
+		rapid.IntRange(0, 2).Draw(r, "day total"), rapid.SampledFrom([]string{"2026-11-21", "2026-11-22", ""}).Draw(r, "day"), id)
+}
+
+func pick(r *rapid.T, name string, oneIn int, rareValue, common string) string {
+	if rapid.IntRange(1, oneIn).Draw(r, name) == 1 {
+		return rareValue
+	}
+	return common
+}
+
+func rare(r *rapid.T, at func(string) *time.Time, name string) *time.Time {
+	if rapid.IntRange(1, 3).Draw(r, "perhaps "+name) > 1 {
+		return nil
+	}
+	return at(name)
+}
+
+func compare(r *rapid.T, db *gorm.DB, s *code.Service, w testkit.World, now time.Time, public string) code.State {
+	f, err := code.LoadFacts(db, public)
+	if err != nil {
+		r.Fatal(err)
+	}
+	list, err := s.All(context.Background(), w.Super, "", "")
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, item := range list.Items {
+		if item.PublicID == public && item.Now != f.State(now) {
+			r.Fatalf("SQL says %s, Go says %s of %+v", item.Now, f.State(now), f)
+		}
+	}
+	if want := qualifies(r, db, f); want != f.IssuerOK {
+		r.Fatalf("SQL says the issuer qualifies: %v, the table of rights: %v, of %+v", f.IssuerOK, want, f)
+	}
+	return f.State(now)
+}
+
+func qualifies(r *rapid.T, db *gorm.DB, f code.Facts) bool {
+	a, err := directory.LoadActor(db, f.IssuedBy)
+	if err != nil {
+		return false
+	}
+	p, err := directory.LoadPolicies(db)
+	if err != nil {
+		r.Fatal(err)
+	}
+	// Duties of a disbanded group are not loaded; its codes are disbanded before anybody asks.
+	if f.GroupStatus != "active" && f.GroupOwnerID != nil && *f.GroupOwnerID == f.IssuedBy {
+		a.Duties[f.GroupID] |= access.Owner
+	}
+	o := f.Object(false)
+	o.ExternalPermanent = p.ExternalPermanent
+	right := access.CodeTemporary
+	if f.Validity == code.Permanent {
+		right = access.CodePermanent
+	}
+	return access.Can(a, right, o)
+}

@@ -1,0 +1,75 @@
+package demo_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"doorplate/internal/audit"
+	"doorplate/internal/demo"
+	"doorplate/internal/directory"
+	"doorplate/internal/testkit"
+)
+
+var now = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+func count(t *testing.T, db *gorm.DB, query string, args ...any) int {
+	t.Helper()
+	var n int
+	if err := db.Raw(query, args...).Scan(&n).Error; err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestFill(t *testing.T) {
+	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
+		if err := demo.Fill(context.Background(), db, testkit.Keys(), now); err != nil {
+			t.Fatal(err)
+		}
+		for query, want := range map[string]int{
+			"SELECT count(*) FROM departments":                                            12,
+			"SELECT max(depth) FROM departments":                                          2,
+			"SELECT count(*) FROM members WHERE status = 'active'":                        300,
+			"SELECT count(*) FROM groups":                                                 40,
+			"SELECT count(DISTINCT type) FROM groups":                                     3,
+			"SELECT count(*) FROM scans":                                                  20000,
+			"SELECT count(*) FROM join_requests WHERE status = 'pending'":                 150,
+			"SELECT count(*) FROM members WHERE phone = '+8613800000001' AND super_admin": 1,
+			"SELECT count(*) FROM groups WHERE member_count > capacity":                   0,
+			`SELECT count(*) FROM groups g WHERE member_count <> (SELECT count(*) FROM memberships m WHERE m.group_id = g.id AND m.status = 'active')`: 0,
+			`SELECT count(*) FROM code_counters k WHERE total <> (SELECT count(*) FROM scans s WHERE s.code_id = k.code_id AND s.outcome = 'live')`:    0,
+		} {
+			if got := count(t, db, query); got != want {
+				t.Errorf("%s = %d, want %d", query, got, want)
+			}
+		}
+		for _, id := range []int{3, 4} {
+			n := count(t, db, `SELECT count(*) FROM (SELECT g.id FROM groups g JOIN departments d ON d.id = g.department_id
+				JOIN join_requests r ON r.group_id = g.id AND r.status = 'pending'
+				WHERE d.path LIKE (SELECT l.path || '%' FROM department_heads h JOIN departments l ON l.id = h.department_id JOIN members m ON m.id = h.member_id WHERE m.phone = ?)
+				GROUP BY g.id HAVING count(*) >= 5) x`, "+861380000000"+string(rune('0'+id)))
+			if n < 3 {
+				t.Errorf("head %d has %d groups with five requests, want 3", id, n)
+			}
+		}
+		for _, phone := range []string{"+8613800000005", "+8613800000006"} {
+			if n := count(t, db, "SELECT count(*) FROM memberships x JOIN members m ON m.id = x.member_id WHERE m.phone = ? AND x.status = 'active'", phone); n < 1 {
+				t.Errorf("%s belongs to no group", phone)
+			}
+		}
+		if err := demo.Fill(context.Background(), db, testkit.Keys(), now); !errors.Is(err, demo.ErrNotEmpty) {
+			t.Errorf("second fill: %v", err)
+		}
+		r, err := audit.New(testkit.Keys(), time.Now).Verify(context.Background(), db, audit.Head{})
+		if err != nil || r.Broken != nil || r.Unsealed == 0 {
+			t.Errorf("audit: %+v %v", r, err)
+		}
+		if _, err := directory.LoadActor(db, 1); err != nil {
+			t.Error(err)
+		}
+	})
+}

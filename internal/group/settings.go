@@ -1,0 +1,263 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"doorplate/internal/access"
+	"doorplate/internal/audit"
+	"doorplate/internal/directory"
+	"doorplate/internal/fault"
+)
+
+// Settings is what the settings page of a group shows.
+type Settings struct {
+	Header
+	OpenBlocked  bool // a permanent code without an audience hangs somewhere
+	Holders      []Holder
+	Homes        []Home
+	UpstreamDays int
+	Location     *time.Location
+}
+
+// Settings reads a group for those who may change any part of it.
+func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Settings, error) {
+	h, err := s.ByID(ctx, by, gid)
+	if err != nil {
+		return Settings{}, err
+	}
+	out := Settings{Header: h}
+	if c := h.Can; h.Status == Active && !c.Settings && !c.Rename && !c.HandOver && !c.Disband {
+		return out, fault.Forbidden{Right: string(access.GroupSettings)}
+	}
+	if out.OpenBlocked, err = hasPermanentCode(s.db.WithContext(ctx), h.ID); err != nil {
+		return out, err
+	}
+	if out.Holders, err = s.Holders(ctx, by, gid); err != nil {
+		return out, err
+	}
+	if h.Can.Move {
+		if out.Homes, err = s.Homes(ctx, by); err != nil {
+			return out, err
+		}
+	}
+	f, err := s.frame(s.db.WithContext(ctx), h.Group)
+	out.UpstreamDays, out.Location = f.upstreamDays, f.loc
+	return out, err
+}
+
+// Save changes a group's settings to what the draft says. Each field that
+// differs needs its own right: the name GroupRename, type and department the
+// right to create such a group at both places, all others GroupSettings.
+// A draft made from older settings answers fault.Conflict with who changed them.
+func (s *Service) Save(ctx context.Context, by access.Actor, gid string, d Draft) error {
+	db := s.db.WithContext(ctx)
+	// Asked before the image is decoded: that costs seconds, and only those who may upload may spend them.
+	before, o, err := find(db, by, gid)
+	if err != nil {
+		return err
+	}
+	right := access.GroupSettings
+	if !access.Can(by, right, o) && access.Can(by, access.GroupRename, o) {
+		right = access.GroupRename
+	}
+	if err := access.Check(by, right, o); err != nil {
+		return err
+	}
+	department, bad, err := s.newHome(db, by, before, d)
+	if err != nil {
+		return err
+	}
+	f, err := s.frame(db, before)
+	if err != nil {
+		return err
+	}
+	p, wrong := d.check(f)
+	maps.Copy(wrong, bad)
+	if err := wrong.Or(); err != nil {
+		return err
+	}
+	p.DepartmentID = department.ID
+	return db.Transaction(func(tx *gorm.DB) error { return s.save(tx, by, right, gid, d.Version, p, department) })
+}
+
+// newHome is the department a draft names; the present one needs no right to stay.
+func (s *Service) newHome(tx *gorm.DB, by access.Actor, g Group, d Draft) (directory.Department, fault.Invalid, error) {
+	if d.DepartmentID == fmt.Sprint(g.DepartmentID) {
+		department, err := departmentByID(tx, g.DepartmentID)
+		return department, nil, err
+	}
+	return s.target(tx, by, d)
+}
+
+func (s *Service) save(tx *gorm.DB, by access.Actor, right access.Right, gid string, version int64, p Plan, to directory.Department) error {
+	g, err := lock(tx, by, right, gid)
+	if err != nil {
+		return err
+	}
+	if version != 0 && version != g.Version {
+		return stale(tx, g)
+	}
+	if err := s.StoreImage(tx, &p); err != nil {
+		return err
+	}
+	set := changes(g, p)
+	if len(set) == 0 {
+		return nil
+	}
+	if err := s.allowed(tx, by, g, p, set, to); err != nil {
+		return err
+	}
+	event := g.settingsEvent(set)
+	now := s.now().UTC()
+	set["version"], set["updated_at"], set["updated_by"] = g.Version+1, now, by.MemberID
+	if _, entry := set["entry_url"]; entry {
+		set["entry_by"] = by.MemberID
+	}
+	if err := tx.Model(&Group{}).Where("id = ?", g.ID).Updates(set).Error; err != nil {
+		return fmt.Errorf("save group: %w", err)
+	}
+	return s.trail.Record(tx, by, event)
+}
+
+// changes are the columns in which a plan differs from the group.
+func changes(g Group, p Plan) map[string]any {
+	set := map[string]any{}
+	put := func(column string, differs bool, value any) {
+		if differs {
+			set[column] = value
+		}
+	}
+	put("name", g.Name != p.Name, p.Name)
+	put("type", g.Type != p.Type, p.Type)
+	put("department_id", g.DepartmentID != p.DepartmentID, p.DepartmentID)
+	put("purpose", g.Purpose != p.Purpose, p.Purpose)
+	put("capacity", g.Capacity != p.Capacity, p.Capacity)
+	put("join_mode", g.JoinMode != p.JoinMode, p.JoinMode)
+	put("entry_kind", g.EntryKind != p.EntryKind, p.EntryKind)
+	put("entry_url", g.EntryURL != p.EntryURL, p.EntryURL)
+	put("entry_file_id", !same(g.EntryFileID, p.EntryFileID), p.EntryFileID)
+	untouched := g.EntryValidUntil == nil && p.EntryValidUntil == nil ||
+		g.EntryValidUntil != nil && p.EntryValidUntil != nil && g.EntryValidUntil.Equal(*p.EntryValidUntil)
+	put("entry_valid_until", !untouched, p.EntryValidUntil)
+	return set
+}
+
+func same(a, b *int64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+
+// allowed asks the right of each changed column and the rules that the rows around it set.
+func (s *Service) allowed(tx *gorm.DB, by access.Actor, g Group, p Plan, set map[string]any, to directory.Department) error {
+	here := g.Object(true) // in scope: lock has found out
+	for column := range set {
+		var err error
+		switch column {
+		case "name":
+			err = access.Check(by, access.GroupRename, here)
+		case "type", "department_id":
+			err = moveAllowed(by, g, p, to)
+		default:
+			err = access.Check(by, access.GroupSettings, here)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	bad := fault.Invalid{}
+	if p.Capacity < g.MemberCount {
+		bad["capacity"] = fault.Msg("groups.error.capacity.below", "Count", g.MemberCount)
+	}
+	if err := checkGuests(tx, g, p, bad); err != nil {
+		return err
+	}
+	if err := checkOpen(tx, g, p, bad); err != nil {
+		return err
+	}
+	return bad.Or()
+}
+
+// moveAllowed: whoever moves a group or changes its type could have created it there and here.
+func moveAllowed(by access.Actor, g Group, p Plan, to directory.Department) error {
+	if err := access.Check(by, access.GroupCreate, g.Object(true)); err != nil {
+		return err
+	}
+	there := access.Object{Path: to.Path, External: p.Type == External}
+	if err := access.Check(by, access.GroupCreate, there); err != nil {
+		return err
+	}
+	if p.Type == External && g.Type != External && access.Decide(by, access.GroupCreate, there) == access.NeedsApproval {
+		return fault.Invalid{"type": fault.Msg("groups.error.type.approval")}
+	}
+	return nil
+}
+
+// checkGuests keeps guests out of internal groups: they must leave first.
+func checkGuests(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
+	if p.Type != Internal || g.Type == Internal {
+		return nil
+	}
+	var m Membership
+	err := tx.Select("id").Where("group_id = ? AND status = 'active' AND guest_id IS NOT NULL", g.ID).Limit(1).Take(&m).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil
+	}
+	bad["type"] = fault.Msg("groups.error.type.guests")
+	return err
+}
+
+// checkOpen refuses open joining while a permanent code without an audience
+// hangs somewhere: together they need a second super admin at the code.
+func checkOpen(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
+	if p.JoinMode != Open || g.JoinMode == Open {
+		return nil
+	}
+	blocked, err := hasPermanentCode(tx, g.ID)
+	if blocked {
+		bad["join_mode"] = fault.Msg("groups.error.joinmode.permanent")
+	}
+	return err
+}
+
+func hasPermanentCode(tx *gorm.DB, groupID int64) (bool, error) {
+	var ids []int64
+	err := tx.Table("codes").Where("group_id = ? AND validity = 'permanent' AND audience = '' AND revoked_at IS NULL", groupID).Limit(1).Pluck("id", &ids).Error
+	if err != nil {
+		return false, fmt.Errorf("look for permanent codes: %w", err)
+	}
+	return len(ids) > 0, nil
+}
+
+// stale is the conflict of a form filled from settings that somebody changed since.
+func stale(tx *gorm.DB, g Group) error {
+	c := fault.Conflict{Message: fault.Msg("groups.error.stale")}
+	if g.UpdatedBy == nil {
+		return c
+	}
+	name, err := nameOf(tx, *g.UpdatedBy)
+	if err != nil {
+		return err
+	}
+	c.By, c.At = name, g.UpdatedAt
+	return c
+}
+
+// settingsEvent tells what changed; links stay out of the trail.
+func (g Group) settingsEvent(set map[string]any) audit.Event {
+	was := map[string]any{"name": g.Name, "type": g.Type, "capacity": g.Capacity, "join_mode": g.JoinMode, "entry_kind": g.EntryKind, "department_id": g.DepartmentID}
+	details := map[string]any{"changed": slices.Sorted(maps.Keys(set))}
+	for column, old := range was {
+		if now, changed := set[column]; changed {
+			details[column], details[column+"_was"] = now, old
+		}
+	}
+	action := "group.settings"
+	if _, renamed := set["name"]; renamed && len(set) == 1 {
+		action = "group.rename"
+	}
+	return audit.Event{Action: action, Object: g.audited(), DepartmentPath: g.DepartmentPath, Details: details}
+}

@@ -1,0 +1,229 @@
+package join
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"doorplate/internal/access"
+	"doorplate/internal/audit"
+	"doorplate/internal/code"
+	"doorplate/internal/fault"
+	"doorplate/internal/group"
+)
+
+// Visitor is who pressed the button on the join page, as far as the browser shows.
+type Visitor struct {
+	Secret   string // the join cookie
+	SignedIn *int64 // the member of the console session, if any
+	Proved   string // a phone whose code has just been right; "" else
+	Address  string
+	Device   string
+}
+
+// Form is what they typed.
+type Form struct{ Name, Note string }
+
+// Check reports what is wrong with a form before anything is used up for it.
+func (f Form) Check() error {
+	wrong := fault.Invalid{}
+	if utf8.RuneCountInString(f.Name) > MaxName {
+		wrong["name"] = fault.Msg("join.error.name.long", "Max", MaxName)
+	}
+	if utf8.RuneCountInString(f.Note) > MaxNote {
+		wrong["note"] = fault.Msg("join.error.note.long", "Max", MaxNote)
+	}
+	return wrong.Or()
+}
+
+// Submit takes a visitor one step on: it binds a proved number, names a guest
+// and, once nothing more is needed, lets them in or writes their request. It
+// returns what the page shows now; pressing twice changes nothing. A visitor
+// whom nothing identifies gets fault.Invalid for "phone".
+func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, err error) {
+	f.Name, f.Note = oneLine(f.Name), strings.TrimSpace(f.Note)
+	if err := f.Check(); err != nil {
+		return out, err
+	}
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		v, err := s.visit(tx, who.Secret, who.SignedIn)
+		if err != nil {
+			return err
+		}
+		if known, err := s.settleIdentity(tx, &v, who, f); err != nil || !known {
+			out, err = s.orView(tx, v, err)
+			return err
+		}
+		if err := hold(tx, &v); err != nil {
+			return err
+		}
+		if out, err = s.view(tx, v); err != nil {
+			return err
+		}
+		if err := s.act(tx, v, who, f, &out); err != nil {
+			return err
+		}
+		return out.refer(tx)
+	})
+	return out, err
+}
+
+func (s *Service) orView(tx *gorm.DB, v visit, err error) (View, error) {
+	if err != nil {
+		return View{}, err
+	}
+	return s.view(tx, v)
+}
+
+// settleIdentity reports whether the visitor is somebody after this form.
+func (s *Service) settleIdentity(tx *gorm.DB, v *visit, who Visitor, f Form) (bool, error) {
+	if who.Proved != "" {
+		if err := s.prove(tx, v, who.Proved); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case v.person != nil && v.person.GuestID != nil && who.Proved != "" && f.Name != "" && f.Name != v.person.Name:
+		return true, s.baptize(tx, v, f.Name)
+	case v.person != nil && v.session.MemberID == nil && v.session.GuestID == nil && who.Proved == "":
+		return true, s.bind(tx, v) // by the console session: remember it for later visits
+	case v.person != nil:
+		return true, nil
+	case v.session.Phone == "":
+		return false, fault.Invalid{"phone": fault.Msg("join.error.phone.missing")}
+	case f.Name != "":
+		return true, s.baptize(tx, v, f.Name)
+	case who.Proved != "":
+		return false, nil // the page asks for the name next
+	}
+	return false, fault.Invalid{"name": fault.Msg("join.error.name.missing")}
+}
+
+// hold keeps the person employed and the group as it is until the transaction
+// ends, and reads the group again under that lock.
+func hold(tx *gorm.DB, v *visit) error {
+	share := clause.Locking{Strength: "SHARE"}
+	if v.person.MemberID != nil {
+		var active []int64
+		err := tx.Table("members").Clauses(share).Where("id = ? AND status = 'active'", *v.person.MemberID).Pluck("id", &active).Error
+		if err != nil {
+			return fmt.Errorf("hold member: %w", err)
+		}
+		if len(active) == 0 {
+			return Again
+		}
+	}
+	if v.group.JoinMode == group.Open {
+		share.Strength = "UPDATE" // a seat may be taken: no upgrade of a shared lock
+	}
+	var held []int64
+	if err := tx.Table("groups").Clauses(share).Where("id = ?", v.group.ID).Pluck("id", &held).Error; err != nil {
+		return fmt.Errorf("hold group: %w", err)
+	}
+	before := v.group.JoinMode
+	g, err := group.LoadByID(tx, v.group.ID)
+	if err != nil {
+		return err
+	}
+	v.group = g
+	if v.code, err = code.LoadFactsByID(tx, v.session.CodeID); err != nil {
+		return err
+	}
+	if before != group.Open && g.JoinMode == group.Open {
+		v.group.JoinMode = before // opened this very moment: ask once more as it was shown
+	}
+	return nil
+}
+
+// act does what the form asks for, when the page would have asked for it.
+func (s *Service) act(tx *gorm.DB, v visit, who Visitor, f Form, out *View) error {
+	switch {
+	case out.Barred == Audience:
+		return s.marks.Outcome(tx, v.session.ScanID, Audience)
+	case out.State == StatePending:
+		return s.complete(tx, out.Request, f.Note)
+	case out.State != StateForm:
+		return nil
+	case v.group.JoinMode == group.Open:
+		return s.enter(tx, v, who, out)
+	}
+	return s.request(tx, v, who, f, out)
+}
+
+// enter takes a seat in an open group.
+func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
+	m := group.Membership{GroupID: v.group.ID, MemberID: v.person.MemberID, GuestID: v.person.GuestID, Source: "code", CodeID: &v.session.CodeID}
+	got, err := group.Admit(tx, &m, s.now())
+	switch {
+	case err != nil:
+		return err
+	case got == group.NoSeat:
+		out.State, out.Step = StateFull, ""
+		return nil
+	}
+	out.State, out.Step, out.Entry = StateIn, "", group.Entry(v.group)
+	if got == group.AlreadyIn {
+		return nil
+	}
+	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "join.enter", DepartmentPath: v.group.DepartmentPath,
+		Object: audit.Object{Kind: "group", ID: v.group.GID, Name: v.group.Name}, Details: map[string]any{"code": v.code.PublicID}})
+}
+
+// request writes the request, or finds the one that a parallel press wrote: the
+// partial unique index allows one pending request per person and group.
+func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) error {
+	now := s.now().UTC()
+	r := Request{GroupID: v.group.ID, CodeID: &v.session.CodeID, ScanID: &v.session.ScanID, MemberID: v.person.MemberID, GuestID: v.person.GuestID,
+		Name: v.person.Name, Phone: v.person.Phone, Note: f.Note, Status: Pending, CreatedAt: now}
+	done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)
+	if done.Error != nil {
+		return fmt.Errorf("write the request: %w", done.Error)
+	}
+	out.State, out.Step, out.Request = StatePending, "", &r
+	if err := s.keepUntil(tx, v, now.Add(PendingLife)); err != nil {
+		return err
+	}
+	if done.RowsAffected == 0 {
+		var err error
+		out.Request, err = latest(tx, v.group.ID, *v.person)
+		return err
+	}
+	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "request.submit", Object: r.object(), DepartmentPath: v.group.DepartmentPath,
+		Details: map[string]any{"group": v.group.GID}})
+}
+
+// complete adds the note to a request that was made without one.
+func (s *Service) complete(tx *gorm.DB, r *Request, note string) error {
+	if note == "" || r.Note != "" {
+		return nil
+	}
+	r.Note = note
+	err := tx.Model(&Request{}).Where("id = ? AND status = ? AND note = ''", r.ID, Pending).Update("note", note).Error
+	if err != nil {
+		return fmt.Errorf("add the note: %w", err)
+	}
+	return nil
+}
+
+func (r Request) object() audit.Object {
+	return audit.Object{Kind: "request", ID: strconv.FormatInt(r.ID, 10), Name: r.Name}
+}
+
+// actor is the visitor as the audit trail names them.
+func (v visit) actor(who Visitor) access.Actor {
+	a := access.Actor{Kind: access.Guest, Name: v.person.Name, Address: who.Address, Device: who.Device}
+	if v.person.MemberID != nil {
+		a.Kind, a.MemberID = access.Member, *v.person.MemberID
+	} else {
+		a.GuestID = *v.person.GuestID
+	}
+	return a
+}
+
+// oneLine trims a name and turns what would break its line into spaces.
+func oneLine(name string) string { return strings.Join(strings.Fields(name), " ") }

@@ -1,0 +1,268 @@
+package join
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"doorplate/internal/code"
+	"doorplate/internal/fault"
+	"doorplate/internal/group"
+)
+
+// State is what the join page shows; it stands in data-join-state.
+type State string
+
+// The states. Barred is no page of its own: the visitor gets the page that
+// refuses the scan, with View.Barred saying which.
+const (
+	StateForm    State = "form"
+	StatePending State = "pending"
+	StateIn      State = "in"
+	StateRefused State = "refused"
+	StateFull    State = "full"
+	StateOff     State = "off"
+	StateBarred  State = ""
+)
+
+// Step is which question StateForm asks.
+type Step string
+
+// The steps.
+const (
+	StepPhone Step = "phone" // who are you: a number
+	StepCode  Step = "code"  // the six digits sent to it
+	StepName  Step = "name"  // a guest proved a number that has no name yet
+	StepAsk   Step = "ask"   // known; one button
+)
+
+// Why a known person is refused for good, as far as this code goes.
+const (
+	Audience   = "audience"   // the code is for others
+	ByAdmin    = "restricted" // a restricted group whose code names no audience
+	Turned     = "rejected"   // somebody rejected the request
+	GroupEnded = "disbanded"
+)
+
+// RetryAfter is how long a rejected person waits before asking again.
+const RetryAfter = 24 * time.Hour
+
+// View is what stands at the door for one visitor at one moment.
+type View struct {
+	State        State
+	Step         Step
+	Barred       string // a scan outcome: the code, the group or the audience refuses this visit
+	Why          string // with StateRefused: Turned, ByAdmin or GroupEnded
+	Organisation string
+	Location     *time.Location
+	Group        group.Group
+	Department   string // path in words, without the organisation
+	Code         code.Facts
+	ScanID       int64
+	ScanRef      string // the reference a refusal page shows
+	Person       *Person // nil until identified
+	AskedPhone   string
+	Request      *Request // the person's newest one, if any
+	Deciders     []string // names; empty until identified
+	RetryAt      time.Time
+	Entry        group.EntryView // with StateIn
+}
+
+// At says what the page shows to the browser with this join cookie. signedIn is
+// the member whose console session the browser carries, if any. A missing or
+// overdue cookie is fault.Gone.
+func (s *Service) At(ctx context.Context, secret string, signedIn *int64) (View, error) {
+	tx := s.db.WithContext(ctx)
+	v, err := s.visit(tx, secret, signedIn)
+	if err != nil {
+		return View{}, err
+	}
+	out, err := s.view(tx, v)
+	if err != nil {
+		return out, err
+	}
+	return out, out.refer(tx)
+}
+
+// refer reads the reference that a refusal shows.
+func (v *View) refer(tx *gorm.DB) error {
+	if v.Barred == "" {
+		return nil
+	}
+	if err := tx.Table("scans").Select("ref").Where("id = ?", v.ScanID).Row().Scan(&v.ScanRef); err != nil {
+		return fmt.Errorf("read the scan's reference: %w", err)
+	}
+	return nil
+}
+
+// EntryPicture is the upstream image of the group, for somebody who was let in
+// and while it works. Anybody else gets fault.NotFound.
+func (s *Service) EntryPicture(ctx context.Context, secret string, signedIn *int64) (group.Picture, error) {
+	v, err := s.At(ctx, secret, signedIn)
+	if err != nil {
+		return group.Picture{}, err
+	}
+	if v.State != StateIn || v.Entry.Kind != group.EntryUpstream || v.Entry.Expired(s.now()) {
+		return group.Picture{}, fault.NotFound
+	}
+	return group.LoadPicture(s.db.WithContext(ctx), v.Entry.FileID)
+}
+
+// view decides the state. The order of the questions is the rule.
+func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
+	out := View{Organisation: v.org.Name, Location: v.org.Location(), Group: v.group, Code: v.code, ScanID: v.session.ScanID,
+		Person: v.person, AskedPhone: v.session.AskedPhone}
+	path := v.group.DepartmentPath
+	lineages, err := group.Lineages(tx, []string{path})
+	if err != nil {
+		return out, err
+	}
+	out.Department = lineages[path]
+	if v.person != nil {
+		if known, err := s.known(tx, v, &out); known || err != nil {
+			return out, err
+		}
+	}
+	if out.Barred = barred(v.code.State(s.now())); out.Barred != "" {
+		return out, nil
+	}
+	if v.code.State(s.now()) == code.Off {
+		out.State = StateOff
+		return out, nil
+	}
+	if v.person == nil {
+		out.State, out.Step = StateForm, v.step()
+		return out, nil
+	}
+	return out, s.welcome(tx, v, &out)
+}
+
+// barred translates a code's state. A used-up cap does not undo a scan that was let through.
+func barred(state code.State) string {
+	switch state {
+	case code.Live, code.Off, code.Exhausted, code.Limited:
+		return ""
+	}
+	return string(state)
+}
+
+func (v visit) step() Step {
+	switch {
+	case v.session.Phone != "":
+		return StepName
+	case len(v.session.Challenge) > 0:
+		return StepCode
+	}
+	return StepPhone
+}
+
+// known answers for somebody who is in, waits or was waiting when the group ended:
+// whatever became of the code, that stays true.
+func (s *Service) known(tx *gorm.DB, v visit, out *View) (bool, error) {
+	in, err := group.Joined(tx, v.group.ID, v.person.group())
+	if err != nil {
+		return false, fmt.Errorf("look for a membership: %w", err)
+	}
+	if out.Request, err = latest(tx, v.group.ID, *v.person); err != nil {
+		return false, err
+	}
+	if out.Deciders, err = deciders(tx, v.group, v.person.MemberID); err != nil {
+		return false, err
+	}
+	asked := out.Request != nil && (out.Request.Status == Pending || out.Request.Status == Cancelled)
+	switch {
+	case v.group.Status != group.Active:
+		if asked || in {
+			out.State, out.Why = StateRefused, GroupEnded
+		}
+		return asked || in, nil
+	case in:
+		out.State = StateIn
+		out.Entry = group.Entry(v.group)
+		return true, nil
+	case asked && out.Request.Status == Pending:
+		out.State = StatePending
+		return true, nil
+	}
+	return false, nil
+}
+
+// welcome decides for an identified person whom nothing bars yet.
+func (s *Service) welcome(tx *gorm.DB, v visit, out *View) error {
+	fits, err := v.fits(tx)
+	if err != nil {
+		return err
+	}
+	r := out.Request
+	switch {
+	case !fits:
+		out.Barred = Audience
+	case v.group.JoinMode == group.Restricted && v.code.Audience == "":
+		out.State, out.Why = StateRefused, ByAdmin
+	case r != nil && r.Status == Rejected && r.DecidedAt != nil && s.now().Before(r.DecidedAt.Add(RetryAfter)):
+		out.State, out.Why, out.RetryAt = StateRefused, Turned, r.DecidedAt.Add(RetryAfter)
+	case v.group.MemberCount >= v.group.Capacity:
+		out.State = StateFull
+	default:
+		out.State, out.Step = StateForm, StepAsk
+	}
+	return nil
+}
+
+// latest is the person's newest request for the group, nil when there is none.
+func latest(tx *gorm.DB, groupID int64, p Person) (*Request, error) {
+	q := tx.Where("group_id = ?", groupID)
+	if p.MemberID != nil {
+		q = q.Where("member_id = ?", *p.MemberID)
+	} else {
+		q = q.Where("guest_id = ?", *p.GuestID)
+	}
+	var r Request
+	err := q.Order("id DESC").Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read the newest request: %w", err)
+	}
+	return &r, nil
+}
+
+// fits reports whether the code's audience has the person in it. Guests are
+// outside any audience, and outside a group that admits none.
+func (v visit) fits(tx *gorm.DB) (bool, error) {
+	if v.person.MemberID == nil {
+		return v.code.Audience == "" && v.group.Admits(), nil
+	}
+	return within(tx, *v.person.MemberID, v.code.Audience)
+}
+
+// within reports whether the member belongs to one of the departments (ids
+// separated by spaces) or to one below. No departments are everybody.
+func within(tx *gorm.DB, memberID int64, audience string) (bool, error) {
+	if audience == "" {
+		return true, nil
+	}
+	var n int
+	err := tx.Raw(`SELECT count(*) FROM (SELECT 1 AS one FROM member_departments md
+		JOIN departments d ON d.id = md.department_id JOIN departments a ON d.path LIKE a.path || '%'
+		WHERE md.member_id = ? AND a.id IN ? LIMIT 1) x`, memberID, ids(audience)).Scan(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("compare with the audience: %w", err)
+	}
+	return n > 0, nil
+}
+
+func ids(text string) []int64 {
+	all := []int64{0} // never a department; an empty list is no SQL
+	for _, part := range strings.Fields(text) {
+		if id, err := strconv.ParseInt(part, 10, 64); err == nil {
+			all = append(all, id)
+		}
+	}
+	return all
+}

@@ -1,0 +1,61 @@
+package scan
+
+import (
+	"strings"
+
+	"github.com/mileusna/useragent"
+)
+
+// apps are the browsers built into chat apps, by a mark in the user agent, the
+// finer mark first: WeCom also says MicroMessenger. Libraries read WeChat on
+// Android as Chrome, so these come before them.
+var apps = []struct{ mark, name string }{
+	{"wxwork", "wecom"}, {"micromessenger", "wechat"}, {"dingtalk", "dingtalk"}, {"lark", "feishu"}, {"feishu", "feishu"},
+	{"alipayclient", "alipay"}, {" qq/", "qq"},
+}
+
+// robots are marks of crawlers and of the programs that fetch a link preview.
+var robots = []string{
+	"bot/", "bot;", "bot)", "bot ", "bot-", "spider", "crawler", "preview", "facebookexternalhit", "facebot", "slackbot", "slack-img", "telegrambot", "twitterbot",
+	"whatsapp/", "discordbot", "linkedinbot", "skypeuripreview", "embedly", "vkshare", "pinterest/", "bitlybot", "larkurl2png",
+	"mediapartners-google", "google-inspectiontool", "applebot", "baiduspider", "bingbot", "googlebot", "wechatshareext",
+}
+
+// robot reports whether a user agent is a program that looks at links by itself.
+func robot(userAgent string) bool {
+	ua := strings.ToLower(userAgent)
+	ua = strings.ReplaceAll(ua, "cubot", "") // a maker of phones
+	if strings.HasSuffix(ua, "bot") {
+		return true
+	}
+	for _, mark := range robots {
+		if strings.Contains(ua, mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// app names the program that opened the link.
+func app(userAgent string) string {
+	ua := strings.ToLower(userAgent)
+	for _, a := range apps {
+		if strings.Contains(ua, a.mark) {
+			return a.name
+		}
+	}
+	return "browser"
+}
+
+// device is the class of the machine: mobile, tablet, desktop or other.
+func device(userAgent string) string {
+	switch ua := useragent.Parse(userAgent); {
+	case ua.Tablet:
+		return "tablet"
+	case ua.Mobile:
+		return "mobile"
+	case ua.Desktop:
+		return "desktop"
+	}
+	return "other"
+}

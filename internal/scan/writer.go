@@ -1,0 +1,125 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+const (
+	maxBatch     = 512
+	batchTimeout = 5 * time.Second
+	drainTime    = 6 * time.Second
+)
+
+// Start begins to write. Record does it too; a program calls it to be explicit.
+// The writer works until Close, whatever becomes of ctx.
+func (s *Service) Start(ctx context.Context) {
+	s.once.Do(func() { go s.write(context.WithoutCancel(ctx)) })
+}
+
+// Close takes no more scans, writes those that wait, and returns when they are
+// written or a few seconds have passed.
+func (s *Service) Close() {
+	s.once.Do(func() { close(s.drained) }) // never started: nothing to drain
+	s.shut.Do(func() { close(s.closing) })
+	select {
+	case <-s.drained:
+	case <-time.After(drainTime):
+	}
+}
+
+// write is the one writer: it takes what waits, writes it in one transaction,
+// answers, and looks again. The time a commit takes is what fills the next
+// batch; a timer would only make everybody wait.
+func (s *Service) write(ctx context.Context) {
+	defer close(s.drained)
+	for {
+		select {
+		case first := <-s.queue:
+			s.flush(ctx, s.gather(first))
+		case <-s.closing:
+			for len(s.queue) > 0 {
+				s.flush(ctx, s.gather(<-s.queue))
+			}
+			return
+		}
+	}
+}
+
+func (s *Service) gather(first *call) []*call {
+	batch := []*call{first}
+	for len(batch) < maxBatch {
+		select {
+		case next := <-s.queue:
+			batch = append(batch, next)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// flush writes a batch; when it fails, each scan by itself, so that one bad row
+// harms nobody else. Visitors who were already told 503 are left out.
+func (s *Service) flush(ctx context.Context, batch []*call) {
+	batch = waiting(batch)
+	if len(batch) == 0 {
+		return
+	}
+	decisions, err := s.commit(ctx, batch)
+	if err == nil {
+		for i, c := range batch {
+			c.done <- answer{decision: decisions[i]}
+		}
+		return
+	}
+	for _, c := range batch {
+		if c.ctx.Err() == nil {
+			c.done <- s.retry(ctx, c, err)
+		}
+	}
+}
+
+func waiting(batch []*call) []*call {
+	still := batch[:0]
+	for _, c := range batch {
+		if c.ctx.Err() == nil {
+			still = append(still, c)
+		}
+	}
+	return still
+}
+
+// retry writes one scan of a batch that failed. Its reference may already be
+// there: then the commit had succeeded and only the answer was lost.
+func (s *Service) retry(ctx context.Context, c *call, cause error) answer {
+	decisions, err := s.commit(ctx, []*call{c})
+	switch {
+	case err == nil:
+		return answer{decision: decisions[0]}
+	case errors.Is(err, gorm.ErrDuplicatedKey):
+		// Whether that row is this scan cannot be told for sure, so the visitor
+		// scans again; what was recorded stays recorded.
+		return answer{err: fmt.Errorf("scan %s: %w", c.row.Ref, err)}
+	}
+	return answer{err: errors.Join(err, cause)}
+}
+
+func (s *Service) commit(ctx context.Context, batch []*call) (decisions []Decision, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("scan writer: panic: %v", p)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		decisions, err = s.decide(tx, batch)
+		return err
+	})
+	return decisions, err
+}

@@ -1,0 +1,22 @@
+package views
+
+import (
+	"context"
+
+	"github.com/a-h/templ"
+)
+
+type joinStateKey struct{}
+
+// WithJoinState names the state that joinPage writes on <main data-join-state>:
+// form, pending, in, refused, full or off.
+func WithJoinState(ctx context.Context, state string) context.Context {
+	return context.WithValue(ctx, joinStateKey{}, state)
+}
+
+func joinState(ctx context.Context) templ.Attributes {
+	if state, ok := ctx.Value(joinStateKey{}).(string); ok {
+		return templ.Attributes{"data-join-state": state}
+	}
+	return templ.Attributes{}
+}

@@ -1,0 +1,112 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"doorplate/internal/access"
+	"doorplate/internal/code"
+	"doorplate/internal/fault"
+	"doorplate/internal/paths"
+	"doorplate/internal/qr"
+	"doorplate/views"
+)
+
+// publicID is the ":id" of a group or a code. Both are base64url; anything else
+// is no id of ours and finds nothing.
+func publicID(c echo.Context) string {
+	id := c.Param("id")
+	foreign := func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}
+	if strings.ContainsFunc(id, foreign) {
+		return ""
+	}
+	return id
+}
+
+func (s *server) listCodes(c echo.Context) error {
+	by := actor(c)
+	view, after := c.QueryParam("state"), c.QueryParam("after")
+	list, err := s.Codes.All(c.Request().Context(), by, view, after)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Codes(views.CodesProps{List: list, View: view, First: after == "",
+		CanIssue: access.Can(by, access.CodeTemporary, access.Object{})}))
+}
+
+func (s *server) listGroupCodes(c echo.Context) error {
+	after := c.QueryParam("after")
+	page, err := s.Codes.OfGroup(c.Request().Context(), actor(c), publicID(c), after)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.GroupCodes(views.GroupCodesProps{OfGroup: page, First: after == ""}))
+}
+
+func (s *server) newCode(c echo.Context) error {
+	return s.renderIssue(c, http.StatusOK, code.Form{}, nil)
+}
+
+func (s *server) issueCode(c echo.Context) error {
+	if err := form(c); err != nil {
+		return err
+	}
+	typed := code.Form{
+		Label: c.FormValue("label"), Validity: c.FormValue("validity"), ValidUntil: c.FormValue("valid_until"),
+		ConfirmPermanent: c.FormValue("confirm_permanent") == "on", DailyCap: c.FormValue("daily_cap"), TotalCap: c.FormValue("total_cap"),
+		Networks: c.FormValue("networks"), Audience: c.Request().PostForm["audience"],
+	}
+	id, err := s.Codes.Issue(c.Request().Context(), actor(c), publicID(c), typed)
+	var wrong fault.Invalid
+	if errors.As(err, &wrong) && !wantsJSON(c) {
+		return s.renderIssue(c, http.StatusUnprocessableEntity, typed, wrong)
+	} else if err != nil {
+		return err
+	}
+	s.flash(c, "ok", "codes.flash.issued")
+	return c.Redirect(http.StatusSeeOther, paths.To(paths.Code, id))
+}
+
+func (s *server) renderIssue(c echo.Context, status int, typed code.Form, wrong fault.Invalid) error {
+	ctx := c.Request().Context()
+	page, err := s.Codes.IssueForm(ctx, actor(c), publicID(c))
+	if err != nil {
+		return err
+	}
+	return render(c, status, views.IssueCode(views.IssueProps{IssueForm: page, Typed: typed, Wrong: codeErrors(ctx, wrong)}))
+}
+
+// codeErrors puts what is wrong with each field into the reader's words.
+func codeErrors(ctx context.Context, wrong fault.Invalid) map[string]string {
+	words := map[string]string{}
+	for field, message := range wrong {
+		words[field] = text(ctx, message)
+	}
+	return words
+}
+
+func (s *server) showCode(c echo.Context) error {
+	ctx, by, id := c.Request().Context(), actor(c), publicID(c)
+	view, err := s.Codes.View(ctx, by, id)
+	if err != nil {
+		return err
+	}
+	after := c.QueryParam("after")
+	activity, err := s.Scans.Activity(ctx, by, id, after)
+	if err != nil {
+		return err
+	}
+	matrix, err := qr.Encode(view.URL, qr.M)
+	if err != nil {
+		return err
+	}
+	p := views.CodeProps{View: view, Activity: activity, First: after == "", Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS()}
+	p.Path, p.Side = matrix.SVGPath()
+	return render(c, http.StatusOK, views.Code(p))
+}

@@ -1,0 +1,219 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"doorplate/internal/fault"
+	"doorplate/internal/i18n"
+	"doorplate/internal/join"
+	"doorplate/internal/paths"
+	"doorplate/views"
+)
+
+// leftCookie carries, for one page, the ids that a press could not decide.
+const leftCookie = "doorplate_left"
+
+// maxLeft bounds leftCookie.
+const maxLeft = 100
+
+func (s *server) listRequests(c echo.Context) error {
+	left, err := s.Joins.Outcomes(c.Request().Context(), actor(c), s.takeLeft(c)...)
+	if err != nil {
+		return err
+	}
+	return s.askRequests(c, http.StatusOK, views.RequestsProps{Left: left})
+}
+
+// askRequests shows the queue with what was chosen and what is wrong with it.
+func (s *server) askRequests(c echo.Context, status int, p views.RequestsProps) (err error) {
+	ctx, by := c.Request().Context(), actor(c)
+	query := c.QueryParams()
+	if back := c.FormValue("back"); back != "" {
+		query = parseBack(back)
+	}
+	p.Filter = join.Filter{Group: query.Get("group"), Decided: query.Get("state") == "decided", Kind: query.Get("kind"),
+		Search: clipText(query.Get("q"), 100), After: query.Get("after")}
+	if p.Queue, err = s.Joins.Queue(ctx, by, p.Filter); err != nil {
+		return err
+	}
+	if p.Groups, err = s.Joins.Choices(ctx, by); err != nil {
+		return err
+	}
+	p.Now, p.Reason = s.Now(), c.FormValue("reason")
+	return render(c, status, views.Requests(p))
+}
+
+// parseBack keeps the filters a form came from, and nothing else.
+func parseBack(back string) url.Values {
+	given, err := url.ParseQuery(back)
+	kept := url.Values{}
+	for _, name := range []string{"group", "state", "kind", "q", "after"} {
+		if v := given.Get(name); err == nil && v != "" {
+			kept.Set(name, v)
+		}
+	}
+	return kept
+}
+
+func clipText(text string, n int) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "")
+	if r := []rune(text); len(r) > n {
+		return string(r[:n])
+	}
+	return text
+}
+
+func (s *server) showRequest(c echo.Context) error {
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil {
+		return fault.NotFound
+	}
+	return s.askRequest(c, http.StatusOK, id, "")
+}
+
+func (s *server) askRequest(c echo.Context, status int, id int64, wrong string) error {
+	d, err := s.Joins.Open(c.Request().Context(), actor(c), id)
+	if err != nil {
+		return err
+	}
+	return render(c, status, views.Request(views.RequestProps{Detail: d, Reason: c.FormValue("reason"), Wrong: wrong, Now: s.Now()}))
+}
+
+// decideRequests approves or rejects one or many; the contract fixes the answers.
+func (s *server) decideRequests(c echo.Context) error {
+	if err := form(c); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	d, ids, err := s.readDecision(c)
+	if err != nil {
+		return s.refuseDecision(c, ids, err)
+	}
+	results, err := s.Joins.Decide(ctx, actor(c), d, ids...)
+	if err != nil {
+		return s.refuseDecision(c, ids, err)
+	}
+	if len(results) == 1 && results[0].Outcome == join.Own {
+		return fault.Forbidden{Right: "requests.own"}
+	}
+	if wantsJSON(c) {
+		return c.JSON(http.StatusOK, map[string]any{"results": resultsJSON(results)})
+	}
+	return s.answerDecision(c, results)
+}
+
+// readDecision reads the form. An id that is no number is a request that does not exist.
+func (s *server) readDecision(c echo.Context) (d join.Decision, ids []int64, err error) {
+	typed := c.Request().PostForm
+	for _, text := range typed["id"] {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || id < 0 {
+			id = 0
+		}
+		ids = append(ids, id)
+	}
+	d = join.Decision{Approve: typed.Get("decision") == "approve", Reason: typed.Get("reason")}
+	if preset := typed.Get("reason_preset"); strings.TrimSpace(d.Reason) == "" && views.IsReason(preset) {
+		d.Reason = i18n.T(c.Request().Context(), preset)
+	}
+	if !d.Approve && typed.Get("decision") != "reject" {
+		return d, ids, fault.Invalid{"decision": fault.Msg("requests.error.decision")}
+	}
+	return d, ids, nil
+}
+
+// refuseDecision shows the page the form came from again, with what was typed.
+func (s *server) refuseDecision(c echo.Context, ids []int64, err error) error {
+	wrong, isWrong := err.(fault.Invalid)
+	if !isWrong || wantsJSON(c) {
+		return err
+	}
+	words := told(c.Request().Context(), wrong)
+	if len(ids) == 1 && (c.FormValue("open") != "" || ids[0] == 0) {
+		return s.askRequest(c, http.StatusUnprocessableEntity, ids[0], words["reason"]+words["decision"])
+	}
+	return s.askRequests(c, http.StatusUnprocessableEntity, views.RequestsProps{Wrong: words, Chosen: ids})
+}
+
+func (s *server) answerDecision(c echo.Context, results []join.Result) error {
+	var left []join.Result
+	done := 0
+	for _, r := range results {
+		if r.Decided() {
+			done++
+		} else {
+			left = append(left, r)
+		}
+	}
+	switch {
+	case len(results) == 1 && results[0].Outcome == join.NotFound:
+		return fault.NotFound
+	case done == 0:
+		return s.askRequests(c, http.StatusConflict, views.RequestsProps{Left: left})
+	case len(results) == 1:
+		s.flash(c, "ok", "requests.flash."+results[0].Outcome, "Name", results[0].Name, "Group", results[0].Group)
+	default:
+		s.flash(c, "ok", "requests.flash.many", "Count", done)
+	}
+	s.keepLeft(c, left)
+	to := paths.Requests
+	if back := parseBack(c.FormValue("back")).Encode(); back != "" {
+		to += "?" + back
+	}
+	return c.Redirect(http.StatusSeeOther, to)
+}
+
+func (s *server) keepLeft(c echo.Context, left []join.Result) {
+	if len(left) == 0 {
+		return
+	}
+	ids := make([]string, 0, maxLeft)
+	for _, r := range left[:min(len(left), maxLeft)] {
+		ids = append(ids, strconv.FormatInt(r.ID, 10))
+	}
+	c.SetCookie(s.cookie(leftCookie, strings.Join(ids, "."), time.Minute))
+}
+
+// takeLeft reads the cookie once. Its ids are only ever looked up in the reader's scope.
+func (s *server) takeLeft(c echo.Context) (ids []int64) {
+	ck, err := c.Cookie(s.cookieName(leftCookie))
+	if err != nil || c.Request().Method != http.MethodGet || wantsJSON(c) {
+		return nil
+	}
+	c.SetCookie(s.cookie(leftCookie, "", -1))
+	for _, text := range strings.SplitN(ck.Value, ".", maxLeft+1) {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil && len(ids) < maxLeft {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+type resultJSON struct {
+	ID      int64      `json:"id"`
+	Outcome string     `json:"outcome"`
+	By      string     `json:"by,omitempty"`
+	At      *time.Time `json:"at,omitempty"`
+}
+
+func resultsJSON(results []join.Result) []resultJSON {
+	out := make([]resultJSON, len(results))
+	for i, r := range results {
+		out[i] = resultJSON{ID: r.ID, Outcome: r.Outcome}
+		if r.Decided() || r.Outcome == join.Already {
+			out[i].By = r.By
+			if !r.At.IsZero() {
+				at := r.At.UTC()
+				out[i].At = &at
+			}
+		}
+	}
+	return out
+}
+
