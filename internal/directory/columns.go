@@ -58,6 +58,16 @@ func readHeader(cells []string) (map[string]int, error) {
 	return columns, nil
 }
 
+// ColumnIndex finds a field in the header of a stored import, -1 when it is not there.
+func ColumnIndex(header []string, field string) int {
+	for i, cell := range header {
+		if columnOf(cell) == field {
+			return i
+		}
+	}
+	return -1
+}
+
 // columnOf reads one header cell: 工号, job_number, "工号/job_number", "姓名 *".
 func columnOf(cell string) string {
 	if len(cell) > 200 {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"doorplate/internal/access"
 	"doorplate/internal/fault"
@@ -88,11 +87,13 @@ func (s *Service) PreviewDeparture(ctx context.Context, by access.Actor, id int6
 
 // departing locks the member and settles whether by may mark them departed.
 func (s *Service) departing(tx *gorm.DB, by access.Actor, id int64) (Member, string, error) {
-	// All super admins first: two of them departing each other must not both succeed.
-	var supers []Member
-	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Where("super_admin = ? AND status = 'active'", true).Order("id").Find(&supers).Error
+	// Two super admins departing each other must not both succeed.
+	if _, err := lockOrganisation(tx); err != nil {
+		return Member{}, "", err
+	}
+	supers, err := CountSupers(tx)
 	if err != nil {
-		return Member{}, "", fmt.Errorf("lock super admins: %w", err)
+		return Member{}, "", err
 	}
 	m, err := lockMember(tx, id)
 	if err != nil {
@@ -112,7 +113,7 @@ func (s *Service) departing(tx *gorm.DB, by access.Actor, id int64) (Member, str
 	switch {
 	case m.Status == Departed:
 		return m, path, s.alreadyDeparted(tx, m)
-	case m.SuperAdmin && len(supers) < 2:
+	case m.SuperAdmin && supers < 2:
 		return m, path, fault.Invalid{"": fault.Msg("contacts.depart.last")}
 	case m.ID == by.MemberID:
 		return m, path, fault.Invalid{"": fault.Msg("contacts.depart.self")}

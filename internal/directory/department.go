@@ -21,7 +21,9 @@ const maxDepth = 14
 // onTree runs change in one transaction with the whole tree locked and loaded.
 func (s *Service) onTree(ctx context.Context, change func(tx *gorm.DB, t *Tree) error) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		if err := lockTree(tx); err != nil {
+		// One line for all changes: two moves at once could make a ring, a move
+		// could leave a new child with an old path.
+		if _, err := lockOrganisation(tx); err != nil {
 			return err
 		}
 		t, err := loadTree(tx)

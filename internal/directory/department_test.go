@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,8 @@ func (o office) actor(id int64) access.Actor {
 	}
 	return a
 }
+
+func itoa(id int64) string { return strconv.FormatInt(id, 10) }
 
 // wantInvalid fails unless err complains about field with the key.
 func wantInvalid(t *testing.T, err error, field, key string) {
@@ -245,24 +248,25 @@ func TestDeleteDepartmentOnlyWhenEmpty(t *testing.T) {
 func TestHeads(t *testing.T) {
 	onBoth(t, func(t *testing.T, o office) {
 		for range 2 {
-			if err := o.AddHead(ctx, o.w.Super, o.w.Platform, o.w.Staff.MemberID); err != nil {
+			if err := o.AddHead(ctx, o.w.Super, o.w.Platform, itoa(o.w.Staff.MemberID), ""); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if !o.actor(o.w.Staff.MemberID).Leads(o.w.PlatformPath) {
 			t.Error("the new head does not lead")
 		}
-		if got := o.count("SELECT count(*) FROM audit_entries WHERE action = 'head.add'"); got != 1 {
+		if got := o.count("SELECT count(*) FROM audit_entries WHERE action = 'department.head.add'"); got != 1 {
 			t.Errorf("%d entries for one appointment pressed twice", got)
 		}
-		if err := o.RemoveHead(ctx, o.w.Super, o.w.Platform, o.w.Staff.MemberID); err != nil {
+		if err := o.RemoveHead(ctx, o.w.Super, o.w.Platform, "", o.w.StaffPhone); err != nil {
 			t.Fatal(err)
 		}
 		if o.actor(o.w.Staff.MemberID).Head() {
 			t.Error("still a head")
 		}
-		wantForbidden(t, o.AddHead(ctx, o.w.Head, o.w.Platform, o.w.Staff.MemberID))
-		wantNotFound(t, o.AddHead(ctx, o.w.Head, o.w.Marketing, o.w.Staff.MemberID))
-		wantInvalid(t, o.AddHead(ctx, o.w.Super, o.w.RD, 9999), "member_id", "contacts.heads.unknown")
+		wantForbidden(t, o.AddHead(ctx, o.w.Head, o.w.Platform, itoa(o.w.Staff.MemberID), ""))
+		wantNotFound(t, o.AddHead(ctx, o.w.Head, o.w.Marketing, itoa(o.w.Staff.MemberID), ""))
+		wantInvalid(t, o.AddHead(ctx, o.w.Super, o.w.RD, "9999", ""), "member_id", "settings.error.member")
+		wantInvalid(t, o.AddHead(ctx, o.w.Super, o.w.RD, "", "13999999999"), "phone", "settings.error.member")
 	})
 }

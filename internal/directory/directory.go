@@ -73,10 +73,9 @@ type Effect struct {
 }
 
 // OnDepart adds effects. Called once, while the program is wired. A departure
-// must end, in this order and with these keys: console sessions ("sessions") and
-// unused sign-in codes and links ("logins") by auth; memberships by group.EndFor
-// ("memberships") and duties on groups ("duties"); join sessions with their
-// tickets ("tickets") and pending requests ("requests") by join. Headships
-// ("heads") are the directory's own. Issued codes need nothing: whether their
-// issuer still qualifies is derived when they are resolved.
+// must end console sessions with unused codes and links ("sessions"), pending
+// requests with join sessions ("requests"), memberships ("memberships") and
+// duties on groups ("duties"). Headships ("heads") are the directory's own.
+// Issued codes need nothing: whether their issuer still qualifies is derived
+// when they are resolved.
 func (s *Service) OnDepart(effects ...Effect) { s.effects = append(s.effects, effects...) }

@@ -64,6 +64,14 @@ func (i Import) Percent() int {
 	return i.RowsDone * 100 / i.RowsTotal
 }
 
+// Columns are the header's cells.
+func (i Import) Columns() (header []string) {
+	if json.Unmarshal([]byte(i.Header), &header) != nil {
+		return nil
+	}
+	return header
+}
+
 // Why says what stopped a failed run.
 func (i Import) Why() fault.Message { return readMessage(i.Cause) }
 
@@ -250,22 +258,19 @@ func importRows(tx *gorm.DB, id int64, outcome string, limit int) ([]Problem, er
 	return out, nil
 }
 
-// RefusedRows reads what refused.csv holds: the header and every refused row.
-// It is a download, so it is written to the trail.
-func (s *Service) RefusedRows(ctx context.Context, by access.Actor, id int64) (i Import, header []string, rows []Problem, err error) {
+// RefusedRows reads what refused.csv holds: every refused row. It is a download,
+// so it is written to the trail.
+func (s *Service) RefusedRows(ctx context.Context, by access.Actor, id int64) (i Import, rows []Problem, err error) {
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if i, err = loadImport(tx, by, id); err != nil {
 			return err
-		}
-		if err := json.Unmarshal([]byte(i.Header), &header); err != nil {
-			return fmt.Errorf("read the header: %w", err)
 		}
 		if rows, err = importRows(tx, id, "refused", 0); err != nil {
 			return err
 		}
 		return s.trail.Record(tx, by, importEvent("import.refused", i, by))
 	})
-	return i, header, rows, err
+	return i, rows, err
 }
 
 // storedMessage keeps a message so that each reader gets it in their language.

@@ -291,7 +291,7 @@ func (r *run) planner(tx *gorm.DB) (*planner, error) {
 		return r.dry, nil
 	}
 	if !r.DryRun {
-		if err := lockTree(tx); err != nil {
+		if _, err := lockOrganisation(tx); err != nil {
 			return nil, err
 		}
 	}

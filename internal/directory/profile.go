@@ -15,6 +15,7 @@ import (
 // DepartmentRef is a department on a member's page.
 type DepartmentRef struct {
 	ID    int64
+	Path  string
 	Title string
 	Own   bool // belongs to it
 	Leads bool
@@ -87,7 +88,7 @@ func (s *Service) addPlaces(db *gorm.DB, by access.Actor, places []place, p *Pro
 	}
 	for _, q := range places {
 		if n := tree.Node(q.ID); n != nil {
-			p.Departments = append(p.Departments, DepartmentRef{ID: q.ID, Title: n.Title(), Own: q.Own, Leads: q.Leads, Seen: sees(by, q.Path)})
+			p.Departments = append(p.Departments, DepartmentRef{ID: q.ID, Path: q.Path, Title: n.Title(), Own: q.Own, Leads: q.Leads, Seen: sees(by, q.Path)})
 		}
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"doorplate/internal/access"
 	"doorplate/internal/fault"
@@ -132,16 +131,6 @@ func (s *Service) Tree(ctx context.Context, by access.Actor) (*Tree, error) {
 		n.Seen = sees(by, n.Path)
 	}
 	return t, nil
-}
-
-// lockTree puts all changes of the tree in one line: two moves at once could
-// make a ring, a move could leave a new child with an old path.
-func lockTree(tx *gorm.DB) error {
-	var o Organisation
-	if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Where("id = 1").Take(&o).Error; err != nil {
-		return fmt.Errorf("lock the department tree: %w", err)
-	}
-	return nil
 }
 
 // department finds a node of a locked tree for a change of it: foreign ones are
