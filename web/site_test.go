@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
 	"gorm.io/gorm"
@@ -62,6 +63,12 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}
 	t.Cleanup(s.deps.Scans.Close)
+	s.deps.Directory.OnDepart(
+		directory.Effect{Key: "sessions", End: auth.EndSessions}, directory.Effect{Key: "requests", End: join.CancelFor},
+		directory.Effect{Key: "memberships", End: func(tx *gorm.DB, _ access.Actor, id int64, at time.Time) (int64, error) {
+			return group.EndFor(tx, id, at, "departed")
+		}},
+		directory.Effect{Key: "duties", End: group.EndDuties})
 	s.Handler = web.New(s.deps)
 	return s
 }

@@ -89,6 +89,7 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 		directory.Effect{Key: "sessions", End: auth.EndSessions},
 		directory.Effect{Key: "requests", End: join.CancelFor},
 		directory.Effect{Key: "memberships", End: endMemberships},
+		directory.Effect{Key: "duties", End: group.EndDuties},
 	)
 	return p
 }

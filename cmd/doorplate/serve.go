@@ -17,6 +17,7 @@ import (
 	"doorplate/internal/audit"
 	"doorplate/internal/database"
 	"doorplate/internal/demo"
+	"doorplate/internal/directory"
 	"doorplate/internal/paths"
 	"doorplate/web"
 )
@@ -176,6 +177,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	p.scans.Start(ctx)
 	workers.Go(func() { p.trail.RunSealer(ctx, p.db, p.log, p.checkpoint()) })
 	workers.Go(func() { p.outbox.Run(ctx) })
+	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
 	workers.Go(func() { p.everyHour(ctx) })
 }
 

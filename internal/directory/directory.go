@@ -57,11 +57,12 @@ type Service struct {
 	trail   *audit.Trail
 	now     func() time.Time
 	effects []Effect
+	imports chan struct{} // wakes the Importer
 }
 
 // New returns the service.
 func New(db *gorm.DB, trail *audit.Trail, now func() time.Time) *Service {
-	return &Service{db: db, trail: trail, now: now}
+	return &Service{db: db, trail: trail, now: now, imports: make(chan struct{}, 1)}
 }
 
 // Effect ends what a departing member holds in another package, inside the
@@ -71,5 +72,10 @@ type Effect struct {
 	End func(tx *gorm.DB, by access.Actor, memberID int64, at time.Time) (int64, error)
 }
 
-// OnDepart adds effects. Called once, while the program is wired.
+// OnDepart adds effects. Called once, while the program is wired. A departure
+// must end console sessions with unused codes and links ("sessions"), pending
+// requests with join sessions ("requests"), memberships ("memberships") and
+// duties on groups ("duties"). Headships ("heads") are the directory's own.
+// Issued codes need nothing: whether their issuer still qualifies is derived
+// when they are resolved.
 func (s *Service) OnDepart(effects ...Effect) { s.effects = append(s.effects, effects...) }

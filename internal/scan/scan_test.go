@@ -329,4 +329,3 @@ func TestSpeedLimits(t *testing.T) {
 		g.want(id, scan.Live)
 	})
 }
-

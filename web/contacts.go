@@ -1,0 +1,165 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"doorplate/internal/access"
+	"doorplate/internal/directory"
+	"doorplate/internal/fault"
+	"doorplate/internal/paths"
+	"doorplate/views"
+)
+
+// headCandidates is how many members the choice of a head offers; the others
+// are named by their phone.
+const headCandidates = 200
+
+func (s *server) listContacts(c echo.Context) error {
+	return s.contacts(c, http.StatusOK, 0, views.DepartmentForm{})
+}
+
+func (s *server) showDepartment(c echo.Context) error {
+	id, err := rowID(c)
+	if err != nil {
+		return err
+	}
+	return s.contacts(c, http.StatusOK, id, views.DepartmentForm{})
+}
+
+// contacts shows a department (0 = everything in sight) with its members, and
+// the form that was refused, if one was.
+func (s *server) contacts(c echo.Context, status int, department int64, typed views.DepartmentForm) error {
+	ctx, by := c.Request().Context(), actor(c)
+	q := directory.Search{Query: queryText(c, "q"), Department: department, Departed: c.QueryParam("view") == directory.Departed, After: queryNumber(c, "after")}
+	page, err := s.Directory.Members(ctx, by, q)
+	if err != nil {
+		return err
+	}
+	tree, err := s.Directory.Tree(ctx, by)
+	if err != nil {
+		return err
+	}
+	p := views.ContactsProps{Tree: tree, Page: page, Q: q.Query, Departed: q.Departed, First: q.After == 0, Form: typed,
+		CanMembers: access.Can(by, access.MembersEdit, access.Object{}), CanDepartments: access.Can(by, access.DepartmentsEdit, access.Object{})}
+	if department != 0 {
+		if err := s.addDepartment(c, department, &p); err != nil {
+			return err
+		}
+	}
+	return render(c, status, views.Contacts(p))
+}
+
+func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps) error {
+	ctx, by := c.Request().Context(), actor(c)
+	d, err := s.Directory.DepartmentPage(ctx, by, id)
+	if err != nil {
+		return err
+	}
+	p.Department, p.Node, p.CanMembers = &d, p.Tree.Node(id), d.CanMembers
+	if p.Node == nil {
+		return fault.NotFound // gone between the two reads
+	}
+	if !p.CanDepartments {
+		return nil
+	}
+	some, err := s.Directory.Members(ctx, by, directory.Search{Department: id, Limit: headCandidates})
+	p.Candidates = some.Rows
+	return err
+}
+
+// departmentAnswer ends a POST about a department: done, its page with the
+// field's message, or the error.
+func (s *server) departmentAnswer(c echo.Context, err error, id int64, typed views.DepartmentForm) error {
+	var wrong fault.Invalid
+	if errors.As(err, &wrong) && !wantsJSON(c) {
+		typed.Errors = told(c.Request().Context(), wrong)
+		return s.contacts(c, http.StatusUnprocessableEntity, id, typed)
+	} else if err != nil {
+		return err
+	}
+	s.flash(c, "ok", "contacts.flash."+typed.Which)
+	return c.Redirect(http.StatusSeeOther, paths.To(paths.Department, id))
+}
+
+func (s *server) createDepartment(c echo.Context) error {
+	if err := form(c); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	typed := views.DepartmentForm{Which: "new", Name: c.FormValue("name")}
+	parent, err := formID(c, "parent_id")
+	if err != nil {
+		return err
+	}
+	id, err := s.Directory.CreateDepartment(ctx, actor(c), typed.Name, parent)
+	if err != nil {
+		id = parent
+		if tree, readErr := s.Directory.Tree(ctx, actor(c)); parent == 0 && readErr == nil && tree.Root != nil {
+			id = tree.Root.ID
+		}
+	}
+	return s.departmentAnswer(c, err, id, typed)
+}
+
+func (s *server) renameDepartment(c echo.Context) error {
+	return s.changeDepartment(c, "rename", func(id int64) error {
+		return s.Directory.RenameDepartment(c.Request().Context(), actor(c), id, c.FormValue("name"))
+	})
+}
+
+func (s *server) moveDepartment(c echo.Context) error {
+	return s.changeDepartment(c, "move", func(id int64) error {
+		parent, err := formID(c, "parent_id")
+		if err != nil {
+			return err
+		}
+		return s.Directory.MoveDepartment(c.Request().Context(), actor(c), id, parent)
+	})
+}
+
+func (s *server) changeHeads(c echo.Context) error {
+	return s.changeDepartment(c, "heads", func(id int64) error {
+		ctx, by, member, phone := c.Request().Context(), actor(c), c.FormValue("member_id"), c.FormValue("phone")
+		switch c.FormValue("action") {
+		case "add":
+			return s.Directory.AddHead(ctx, by, id, member, phone)
+		case "remove":
+			return s.Directory.RemoveHead(ctx, by, id, member, phone)
+		}
+		if err := s.Directory.MayAppoint(ctx, by, id); err != nil {
+			return err
+		}
+		return fault.Invalid{"action": fault.Msg("contacts.heads.action")}
+	})
+}
+
+func (s *server) changeDepartment(c echo.Context, which string, change func(id int64) error) error {
+	if err := form(c); err != nil {
+		return err
+	}
+	id, err := rowID(c)
+	if err != nil {
+		return err
+	}
+	typed := views.DepartmentForm{Which: which, Name: c.FormValue("name"), Phone: c.FormValue("phone")}
+	return s.departmentAnswer(c, change(id), id, typed)
+}
+
+func (s *server) deleteDepartment(c echo.Context) error {
+	if err := form(c); err != nil {
+		return err
+	}
+	id, err := rowID(c)
+	if err != nil {
+		return err
+	}
+	parent, err := s.Directory.DeleteDepartment(c.Request().Context(), actor(c), id)
+	if err != nil {
+		return err
+	}
+	s.flash(c, "ok", "contacts.flash.delete")
+	return c.Redirect(http.StatusSeeOther, paths.To(paths.Department, parent))
+}

@@ -1,0 +1,201 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"doorplate/internal/directory"
+	"doorplate/internal/fault"
+	"doorplate/internal/i18n"
+	"doorplate/internal/paths"
+	"doorplate/views"
+)
+
+// problemsShown is how many rows of an import its page lists; the file has all.
+const problemsShown = 100
+
+func (s *server) showImport(c echo.Context) error { return s.importForm(c, http.StatusOK, "") }
+
+func (s *server) importForm(c echo.Context, status int, wrong string) error {
+	recent, err := s.Directory.Imports(c.Request().Context(), actor(c))
+	if err != nil {
+		return err
+	}
+	return render(c, status, views.Import(views.ImportProps{Wrong: wrong, Super: actor(c).Super, Recent: recent}))
+}
+
+func (s *server) startImport(c echo.Context) error {
+	if err := form(c); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	name, content, err := importFile(c)
+	if err != nil {
+		return err
+	}
+	dry := c.FormValue("dry_run")
+	id, err := s.Directory.StartImport(ctx, actor(c), name, content, dry != "" && dry != "off" && dry != "false" && dry != "0")
+	var wrong fault.Invalid
+	if errors.As(err, &wrong) && !wantsJSON(c) {
+		return s.importForm(c, http.StatusUnprocessableEntity, text(ctx, wrong["file"]))
+	} else if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, paths.To(paths.ImportRun, id))
+}
+
+// importFile reads the uploaded file; none is an empty one.
+func importFile(c echo.Context) (name string, content []byte, err error) {
+	header, err := c.FormFile("file")
+	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
+		return "", nil, nil
+	} else if err != nil {
+		return "", nil, fmt.Errorf("find the import file: %w", err)
+	}
+	f, err := header.Open()
+	if err != nil {
+		return "", nil, fmt.Errorf("open the import file: %w", err)
+	}
+	defer f.Close()
+	if content, err = io.ReadAll(f); err != nil {
+		return "", nil, fmt.Errorf("read the import file: %w", err)
+	}
+	return header.Filename, content, nil
+}
+
+func (s *server) downloadImportTemplate(c echo.Context) error {
+	header := directory.Template(i18n.Lang(c.Request().Context()))
+	return sendCSV(c, "template", i18n.T(c.Request().Context(), "import.template.file"), [][]string{header})
+}
+
+// sendCSV answers with a spreadsheet to save; plain is its name for old browsers.
+func sendCSV(c echo.Context, plain, name string, rows [][]string) error {
+	var b bytes.Buffer
+	if err := directory.WriteCSV(&b, rows); err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderContentDisposition,
+		`attachment; filename="`+plain+`.csv"; filename*=UTF-8''`+encodeName(fileName(name)+".csv"))
+	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", b.Bytes())
+}
+
+func (s *server) showImportRun(c echo.Context) error {
+	id, err := rowID(c)
+	if err != nil {
+		return err
+	}
+	ctx, by := c.Request().Context(), actor(c)
+	run, err := s.Directory.ImportByID(ctx, by, id)
+	if err != nil {
+		return err
+	}
+	if wantsJSON(c) {
+		return s.importJSON(c, run)
+	}
+	p := views.ImportRunProps{Import: run, Header: run.Columns()}
+	if p.Refusals, err = s.Directory.ImportRows(ctx, by, id, "refused", problemsShown); err != nil {
+		return err
+	}
+	if p.Changes, err = s.Directory.ImportRows(ctx, by, id, "changed", problemsShown); err != nil {
+		return err
+	}
+	if run.State == directory.Running {
+		c.Response().Header().Set("Refresh", "2") // works without script, and ends with the run
+	}
+	return render(c, http.StatusOK, views.ImportRun(p))
+}
+
+// importProblem is a refused row in the JSON form of an import's page.
+type importProblem struct {
+	Row    int    `json:"row"`
+	Column string `json:"column"`
+	Cause  string `json:"cause"`
+}
+
+func (s *server) importJSON(c echo.Context, run directory.Import) error {
+	ctx := c.Request().Context()
+	refused, err := s.Directory.ImportRows(ctx, actor(c), run.ID, "refused", 0)
+	if err != nil {
+		return err
+	}
+	problems := make([]importProblem, len(refused))
+	for i, r := range refused {
+		problems[i] = importProblem{r.Row, r.Column, text(ctx, r.Cause)}
+	}
+	return c.JSON(http.StatusOK, map[string]any{
+		"id": run.ID, "state": run.State, "dry_run": run.DryRun, "rows": run.RowsTotal, "done": run.RowsDone, "departments": run.Departments,
+		"created": run.Created, "changed": run.Changed, "unchanged": run.Unchanged, "refused": run.Refused, "problems": problems,
+		"cause": text(ctx, run.Why()),
+	})
+}
+
+func (s *server) applyImport(c echo.Context) error {
+	if err := form(c); err != nil {
+		return err
+	}
+	id, err := rowID(c)
+	if err != nil {
+		return err
+	}
+	started, err := s.Directory.ApplyImport(c.Request().Context(), actor(c), id)
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, paths.To(paths.ImportRun, started))
+}
+
+func (s *server) cancelImport(c echo.Context) error {
+	if err := form(c); err != nil {
+		return err
+	}
+	id, err := rowID(c)
+	if err != nil {
+		return err
+	}
+	if err := s.Directory.CancelImport(c.Request().Context(), actor(c), id); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, paths.To(paths.ImportRun, id))
+}
+
+func (s *server) downloadRefused(c echo.Context) error {
+	id, err := rowID(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	run, refused, err := s.Directory.RefusedRows(ctx, actor(c), id)
+	if err != nil {
+		return err
+	}
+	rows := refusedTable(run.Columns(), refused, func(m fault.Message) string { return text(ctx, m) })
+	name := strings.TrimSuffix(run.FileName, ".csv")
+	return sendCSV(c, "refused-"+strconv.FormatInt(id, 10), i18n.T(ctx, "import.refused.file", "File", name), rows)
+}
+
+const causeColumn = "原因/cause"
+
+// refusedTable is the original rows with their cause behind the columns of the
+// header. A file that was downloaded here before has that column already.
+func refusedTable(header []string, refused []directory.Problem, say func(fault.Message) string) [][]string {
+	all := len(header)
+	width := all
+	if all > 0 && header[all-1] == causeColumn {
+		width--
+	}
+	rows := [][]string{append(header[:width:width], causeColumn)}
+	for _, r := range refused {
+		row := make([]string, width, max(width, len(r.Original))+1)
+		copy(row, r.Original)
+		row = append(row, say(r.Cause))
+		rows = append(rows, append(row, r.Original[min(all, len(r.Original)):]...))
+	}
+	return rows
+}
