@@ -134,13 +134,12 @@ func (im *Importer) giveUp(ctx context.Context, i *Import, why fault.Message) er
 // run is one import being worked on.
 type run struct {
 	*Import
-	s       *Service
-	sheet   *sheet
-	by      access.Actor
-	lines   seenLines
-	dry     *planner // kept over the batches of a dry run: nothing is written that they could read back
-	needed  map[*Node]bool
-	changed int
+	s      *Service
+	sheet  *sheet
+	by     access.Actor
+	lines  seenLines
+	dry    *planner // kept over the batches of a dry run: nothing is written that they could read back
+	needed map[*Node]bool
 }
 
 func (im *Importer) work(ctx context.Context, i *Import) (err error) {

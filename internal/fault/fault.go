@@ -11,6 +11,8 @@ import (
 
 // NotFound is the answer for what does not exist and for what lies outside the
 // asker's scope: the two must not be told apart.
+//
+//lint:ignore ST1012 it reads as fault.NotFound, beside the error types
 var NotFound = errors.New("not found")
 
 // Message is a catalog key with the name/value pairs its text needs.

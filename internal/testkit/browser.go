@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -67,8 +68,9 @@ func (b *Tab) Open(url string) {
 // Fill types into the control with this name, over what stands there.
 func (b *Tab) Fill(name, value string) {
 	b.t.Helper()
-	sel := chromedp.CSS(`main [name="` + name + `"]:not([type=hidden])`)
-	b.do("fill "+name, chromedp.SetValue(sel, ""), chromedp.SendKeys(sel, value))
+	css := `main [name="` + name + `"]:not([type=hidden])`
+	b.Run(fmt.Sprintf(`document.querySelector(%q).value = '', true`, css))
+	b.do("fill "+name, chromedp.SendKeys(chromedp.CSS(css), value))
 }
 
 // Choose sets a select, or presses the radio button or check box with this value.
@@ -165,4 +167,26 @@ func (b *Tab) Shot(name string) {
 	if err != nil {
 		b.t.Errorf("browser: picture %s: %v", name, err)
 	}
+}
+
+// AwaitGone waits until no element matches.
+func (b *Tab) AwaitGone(css string) {
+	b.t.Helper()
+	b.wait("no "+css, fmt.Sprintf(`document.readyState === 'complete' && document.querySelector(%q) === null`, css))
+}
+
+// Download fetches an address of the page's own site with its cookies.
+func (b *Tab) Download(path string) []byte {
+	b.t.Helper()
+	b.Run(fmt.Sprintf(`(window.got = undefined, fetch(%q).then(async a => {
+		const bytes = new Uint8Array(await a.arrayBuffer());
+		window.got = a.ok ? btoa(Array.from(bytes, c => String.fromCharCode(c)).join('')) : 'status ' + a.status;
+	}), true)`, path))
+	b.wait("the download of "+path, `window.got !== undefined`)
+	encoded := b.ask(`window.got`)
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		b.t.Fatalf("browser: download %s: %v", path, err)
+	}
+	return raw
 }
