@@ -129,9 +129,11 @@ func (b *builder) end(c *code.Code) (at time.Time, outcome string) {
 	return b.now, "live"
 }
 
-func (b *builder) groupOf(c *code.Code) *group.Group {
+func (b *builder) groupOf(c *code.Code) *group.Group { return b.byID(c.GroupID) }
+
+func (b *builder) byID(groupID int64) *group.Group {
 	for _, g := range b.groups {
-		if g.ID == c.GroupID {
+		if g.ID == groupID {
 			return g
 		}
 	}

@@ -11,11 +11,11 @@ import (
 
 	"gorm.io/gorm"
 
-	"doorplate/internal/access"
 	"doorplate/internal/audit"
 	"doorplate/internal/code"
 	"doorplate/internal/directory"
 	"doorplate/internal/group"
+	"doorplate/internal/join"
 	"doorplate/internal/secret"
 )
 
@@ -40,6 +40,8 @@ type builder struct {
 	inGroup     map[int64]map[int64]bool // group id → member id
 	codes       []*code.Code
 	kinds       map[int64]string // code id → the state it was made for
+	requests    []*join.Request
+	clock       time.Time // what the trail takes for now
 }
 
 // Fill writes the demo organisation in one transaction. A database that is set
@@ -47,9 +49,9 @@ type builder struct {
 func Fill(ctx context.Context, db *gorm.DB, keys secret.Keys, now time.Time) error {
 	now = now.UTC().Truncate(time.Second)
 	return db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		b := &builder{tx: tx, rng: rand.New(rand.NewPCG(20261122, 7)), keys: keys, now: now,
-			trail: audit.New(keys, func() time.Time { return now }), byName: map[string]*directory.Department{},
+		b := &builder{tx: tx, rng: rand.New(rand.NewPCG(20261122, 7)), keys: keys, now: now, byName: map[string]*directory.Department{},
 			home: map[int64]*directory.Department{}, inGroup: map[int64]map[int64]bool{}, kinds: map[int64]string{}}
+		b.trail = audit.New(keys, func() time.Time { return b.clock })
 		for _, step := range []func() error{
 			b.claim, b.addDepartments, b.addMembers, b.addHeads, b.addGroups, b.addMemberships, b.addCodes, b.addScans, b.addRequests, b.addAudit,
 		} {
@@ -89,16 +91,6 @@ func (b *builder) claim() error {
 		return ErrNotEmpty
 	}
 	return done.Error
-}
-
-func (b *builder) addAudit() error {
-	by := access.Background("demo")
-	events := []audit.Event{{Action: "organisation.demo", Object: audit.Object{Kind: "organisation", ID: "1", Name: organisation}}}
-	for _, g := range b.groups {
-		events = append(events, audit.Event{Action: "group.create", DepartmentPath: g.DepartmentPath,
-			Object: audit.Object{Kind: "group", ID: g.GID, Name: g.Name}, Details: map[string]any{"type": g.Type}})
-	}
-	return b.trail.RecordAll(b.tx, by, events)
 }
 
 // ago is a moment some days before now, at a given hour of the organisation's day.

@@ -36,23 +36,51 @@ func (b *builder) addRequests() error {
 		rows = append(rows, r)
 	}
 	for range decidedCount {
-		r, err := b.request(pick(b, open), taken)
+		r, err := b.decided(pick(b, open), taken)
 		if err != nil {
 			return err
-		}
-		r.CreatedAt = b.ago(3+b.rng.IntN(50), 9+b.rng.IntN(9), b.rng.IntN(60))
-		at := r.CreatedAt.Add(time.Duration(3+b.rng.IntN(300)) * time.Minute)
-		r.Status, r.DecidedAt, r.DecidedBy, r.Reason = join.Rejected, &at, &b.members[0].ID, "这个群只收项目成员，请联系你的导师。"
-		if b.rng.IntN(4) > 0 {
-			r.Status, r.Reason = join.Withdrawn, ""
-			r.DecidedBy = nil
 		}
 		rows = append(rows, r)
 	}
 	if err := b.tx.CreateInBatches(&rows, 300).Error; err != nil {
 		return fmt.Errorf("requests: %w", err)
 	}
+	b.requests = rows
 	return nil
+}
+
+// decided is a request of the last weeks: half of them approved, the others
+// rejected or withdrawn.
+func (b *builder) decided(g *group.Group, taken map[[2]int64]bool) (*join.Request, error) {
+	approved := b.rng.IntN(2) == 0
+	var r *join.Request
+	var err error
+	if approved {
+		r = b.insider(g)
+	} else if r, err = b.request(g, taken); err != nil {
+		return nil, err
+	}
+	r.CreatedAt = b.ago(3+b.rng.IntN(50), 9+b.rng.IntN(9), b.rng.IntN(60))
+	at := r.CreatedAt.Add(time.Duration(3+b.rng.IntN(300)) * time.Minute)
+	r.DecidedAt = &at
+	switch {
+	case approved:
+		r.Status, r.DecidedBy = join.Approved, &b.members[0].ID
+	case b.rng.IntN(3) == 0:
+		r.Status = join.Withdrawn
+	default:
+		r.Status, r.DecidedBy, r.Reason = join.Rejected, &b.members[0].ID, "这个群只收项目成员，请联系你的导师。"
+	}
+	return r, nil
+}
+
+// insider is the request of somebody who was let in.
+func (b *builder) insider(g *group.Group) *join.Request {
+	for {
+		if m := pick(b, b.members[6:]); b.inGroup[g.ID][m.ID] {
+			return &join.Request{GroupID: g.ID, Note: pick(b, notes), MemberID: &m.ID, Name: m.Name, Phone: m.Phone}
+		}
+	}
 }
 
 // approvalGroups are the active groups that take requests; those of the two

@@ -55,7 +55,7 @@ func (b *builder) addScans() error {
 }
 
 func (b *builder) scan(i int, c *code.Code) *scanRow {
-	at := b.ago(b.rng.IntN(scanDays), pick(b, hours), b.rng.IntN(60))
+	at := b.ago(b.workday(), pick(b, hours), b.rng.IntN(60))
 	row := &scanRow{Ref: fmt.Sprintf("D%s%04X", b.text(5, refLetters), i), At: at, CodeID: &c.ID, Outcome: "live",
 		Address: fmt.Sprintf("203.0.113.%d", 1+b.rng.IntN(200)), Device: "mobile", App: pick(b, []string{"wechat", "wechat", "wechat", "wecom", "browser"})}
 	if end, outcome := b.end(c); !at.Before(end) {
@@ -73,6 +73,19 @@ func (b *builder) scan(i int, c *code.Code) *scanRow {
 		row.MemberID = &pick(b, b.members).ID
 	}
 	return row
+}
+
+// workday draws how many days ago somebody scanned; two of three weekend scans
+// happen on another day.
+func (b *builder) workday() int {
+	days := b.rng.IntN(scanDays)
+	switch b.now.In(b.loc).AddDate(0, 0, -days).Weekday() {
+	case time.Saturday, time.Sunday:
+		if b.rng.IntN(3) > 0 {
+			return b.rng.IntN(scanDays)
+		}
+	}
+	return days
 }
 
 // count makes the counters agree with the history, and the caps with the states.
