@@ -45,3 +45,13 @@ func TestMetricsAreForTheMachineAndTheToken(t *testing.T) {
 		}
 	}
 }
+
+func TestPagesTravelCompressed(t *testing.T) {
+	s := newSite(t, testkit.SQLite(t))
+	r := httptest.NewRequest(http.MethodGet, "/groups", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	rec := s.as(s.w.Super).do(r)
+	if rec.Header().Get("Content-Encoding") != "gzip" {
+		t.Errorf("Content-Encoding = %q, %d bytes", rec.Header().Get("Content-Encoding"), rec.Body.Len())
+	}
+}

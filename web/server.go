@@ -5,10 +5,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
 	"doorplate/internal/access"
 	"doorplate/internal/approval"
@@ -19,6 +21,7 @@ import (
 	"doorplate/internal/directory"
 	"doorplate/internal/group"
 	"doorplate/internal/join"
+	"doorplate/internal/paths"
 	"doorplate/internal/scan"
 )
 
@@ -60,8 +63,15 @@ func New(d Deps) http.Handler {
 	e.HTTPErrorHandler = s.fail
 	e.IPExtractor = s.clientAddress
 	e.Pre(s.recover, s.identify, s.harden, s.pickLanguage)
+	e.Use(middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1400, Skipper: packed}))
 	s.routes(e)
 	return e
+}
+
+// packed leaves alone what is compressed already.
+func packed(c echo.Context) bool {
+	path := c.Request().URL.Path
+	return strings.HasPrefix(path, "/static/") || strings.HasSuffix(path, ".png") || path == paths.Metrics
 }
 
 // render answers with a page.

@@ -58,12 +58,13 @@ var may = map[string]string{
 
 // outside names libraries that only some packages may see.
 var outside = map[string][]string{
-	"github.com/labstack/echo/v4":   {"web"},
-	"github.com/gorilla/sessions":   {"web"},
-	"github.com/a-h/templ":          {"web", "views", "views/ui"},
-	"gorm.io/driver/postgres":       {"internal/database"},
-	"github.com/glebarez/sqlite":    {"internal/database"},
-	"github.com/glebarez/go-sqlite": {"internal/database"},
+	"github.com/labstack/echo/v4":            {"web"},
+	"github.com/labstack/echo/v4/middleware": {"web"},
+	"github.com/gorilla/sessions":            {"web"},
+	"github.com/a-h/templ":                   {"web", "views", "views/ui"},
+	"gorm.io/driver/postgres":                {"internal/database"},
+	"github.com/glebarez/sqlite":             {"internal/database"},
+	"github.com/glebarez/go-sqlite":          {"internal/database"},
 }
 
 // never names libraries that some packages may not see.
