@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -17,6 +16,7 @@ import (
 	"doorplate/internal/audit"
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
+	"doorplate/internal/spreadsheet"
 )
 
 // Exportable is what a full export may hold: it has phones, addresses or the trail. req: D15
@@ -167,7 +167,7 @@ func (s *Service) writeRows(ctx context.Context, w io.Writer, header []string, q
 			after = r.ID
 			cells := []string{strconv.FormatInt(r.ID, 10), r.C1, r.C2, r.C3, r.C4, r.C5, r.C6}
 			for i := range cells {
-				cells[i] = harmless(cells[i])
+				cells[i] = spreadsheet.Harmless(cells[i])
 			}
 			if err := out.Write(cells); err != nil {
 				return err
@@ -178,18 +178,4 @@ func (s *Service) writeRows(ctx context.Context, w io.Writer, header []string, q
 			return err
 		}
 	}
-}
-
-// harmless keeps a spreadsheet from running a cell as a formula. A phone number
-// is the one value that may begin with a plus sign.
-func harmless(cell string) string {
-	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) || isPhone(cell) {
-		return cell
-	}
-	return "'" + cell
-}
-
-func isPhone(cell string) bool {
-	_, err := strconv.ParseUint(strings.TrimPrefix(cell, "+"), 10, 64)
-	return cell[0] == '+' && err == nil
 }

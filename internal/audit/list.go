@@ -3,12 +3,12 @@ package audit
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/database"
 )
 
 // Log reads the trail for people.
@@ -43,10 +43,10 @@ func (l *Log) List(ctx context.Context, by access.Actor, f Filter, limit int) ([
 	q := l.db.WithContext(ctx).Table("audit_entries e").Select("e.*, coalesce(s.seq, 0) AS seq").
 		Joins("LEFT JOIN audit_seals s ON s.entry_id = e.id").Where(scope, args...)
 	if f.Actor != "" {
-		q = q.Where("e.actor_name LIKE ? ESCAPE '!'", "%"+escapeLike(f.Actor)+"%")
+		q = q.Where("e.actor_name LIKE ? ESCAPE '\\'", "%"+database.EscapeLike(f.Actor)+"%")
 	}
 	if f.Action != "" {
-		q = q.Where("e.action LIKE ? ESCAPE '!'", escapeLike(f.Action)+"%")
+		q = q.Where("e.action LIKE ? ESCAPE '\\'", database.EscapeLike(f.Action)+"%")
 	}
 	if f.ObjectKind != "" {
 		q = q.Where("e.object_kind = ?", f.ObjectKind)
@@ -68,10 +68,6 @@ func (l *Log) List(ctx context.Context, by access.Actor, f Filter, limit int) ([
 		return nil, fmt.Errorf("list the audit trail: %w", err)
 	}
 	return lines, nil
-}
-
-func escapeLike(s string) string {
-	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(s)
 }
 
 // State is the chain at a glance.

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/width"
+
+	"doorplate/internal/spreadsheet"
 )
 
 // Columns of an import file, by field name, in the order of the template.
@@ -93,9 +95,5 @@ func (s *sheet) cell(r record, field string) string {
 	if !there || i >= len(r.cells) {
 		return ""
 	}
-	text := strings.TrimSpace(r.cells[i])
-	if rest, quoted := strings.CutPrefix(text, "'"); quoted && rest != "" && strings.ContainsRune("=+-@", rune(rest[0])) {
-		return rest
-	}
-	return text
+	return spreadsheet.Unguarded(strings.TrimSpace(r.cells[i]))
 }

@@ -4,7 +4,8 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"strings"
+
+	"doorplate/internal/spreadsheet"
 )
 
 // WriteCSV writes rows as spreadsheets read them: UTF-8 with BOM, CRLF, and no
@@ -18,7 +19,7 @@ func WriteCSV(w io.Writer, rows [][]string) error {
 	for _, row := range rows {
 		safe := make([]string, len(row))
 		for i, cell := range row {
-			safe[i] = harmless(cell)
+			safe[i] = spreadsheet.Harmless(cell)
 		}
 		if err := out.Write(safe); err != nil {
 			return fmt.Errorf("write csv: %w", err)
@@ -26,11 +27,4 @@ func WriteCSV(w io.Writer, rows [][]string) error {
 	}
 	out.Flush()
 	return out.Error()
-}
-
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }

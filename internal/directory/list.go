@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/database"
 	"doorplate/internal/fault"
 )
 
@@ -168,7 +169,7 @@ func within(by access.Actor, path string) sqlText {
 // matches finds people by part of their name; in scope also by phone and job
 // number, which outside it nobody may probe.
 func matches(by access.Actor, text string) sqlText {
-	like := "%" + escapeLike(strings.ToLower(clip(text))) + "%"
+	like := "%" + database.EscapeLike(strings.ToLower(clip(text))) + "%"
 	more := []string{"lower(coalesce(m.job_number, '')) LIKE ? ESCAPE '\\'"}
 	args := []any{like}
 	if e164, ok := ParsePhone(text); ok {
@@ -187,10 +188,6 @@ func clip(s string) string {
 		return string(r[:nameLimit])
 	}
 	return s
-}
-
-func escapeLike(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s)
 }
 
 func allOf(terms []sqlText) sqlText {

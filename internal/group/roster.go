@@ -11,6 +11,7 @@ import (
 
 	"doorplate/internal/access"
 	"doorplate/internal/audit"
+	"doorplate/internal/database"
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 )
@@ -87,7 +88,7 @@ func (s *Service) Roster(ctx context.Context, by access.Actor, gid, q string, af
 
 // contains is a LIKE pattern for a part of a text, whatever characters it has.
 func contains(q string) string {
-	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(q)) + "%"
+	return "%" + database.EscapeLike(strings.ToLower(q)) + "%"
 }
 
 // fillSeats adds departments and duties with three statements for the whole page.

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/database"
 	"doorplate/internal/group"
 )
 
@@ -132,7 +133,7 @@ func (f Filter) sql() (string, []any, string) {
 		and("r.guest_id IS NOT NULL")
 	}
 	if text := strings.TrimSpace(f.Search); text != "" {
-		pattern := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(text))
+		pattern := database.EscapeLike(strings.ToLower(text))
 		and(`(lower(r.name) LIKE ? ESCAPE '\' OR lower(coalesce(m.job_number, '')) LIKE ? ESCAPE '\' OR (? AND r.phone LIKE ? ESCAPE '\'))`,
 			"%"+pattern+"%", pattern+"%", len(text) >= 3 && strings.Trim(text, "0123456789") == "", "%"+pattern)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -14,6 +13,7 @@ import (
 	"doorplate/internal/access"
 	"doorplate/internal/audit"
 	"doorplate/internal/code"
+	"doorplate/internal/spreadsheet"
 )
 
 const (
@@ -93,15 +93,7 @@ func (e *Export) cells(l Line) []string {
 	cells := []string{l.Ref, l.At.In(e.facts.Location()).Format(time.RFC3339), l.Outcome, e.facts.Label, serial, l.Channel,
 		l.UTMSource, l.UTMMedium, l.UTMCampaign, l.Device, l.App, l.Member}
 	for i := range cells {
-		cells[i] = harmless(cells[i])
+		cells[i] = spreadsheet.Harmless(cells[i])
 	}
 	return cells
-}
-
-// harmless keeps a spreadsheet from running a cell as a formula.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }
