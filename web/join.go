@@ -239,12 +239,28 @@ func (s *server) showJoinEntry(c echo.Context) error {
 
 func (s *server) showTypedCode(c echo.Context) error { return s.askTypedCode(c, http.StatusOK, "") }
 
-// submitTypedCode knows no typed codes yet: none is printed anywhere.
+// submitTypedCode leads to where scanning the code would have led.
 func (s *server) submitTypedCode(c echo.Context) error {
 	if err := form(c); err != nil {
 		return err
 	}
-	return s.askTypedCode(c, http.StatusNotFound, i18n.T(c.Request().Context(), "join.typed.unknown"))
+	ctx := c.Request().Context()
+	if err := s.Auth.AllowTyped(ctx, c.RealIP()); err != nil {
+		return err
+	}
+	token, err := s.Codes.TokenOfTyped(ctx, c.FormValue("typed"))
+	var wrong fault.Invalid
+	switch {
+	case err == nil:
+		return c.Redirect(http.StatusSeeOther, paths.To(paths.Scan, token))
+	case wantsJSON(c):
+		return err
+	case errors.As(err, &wrong):
+		return s.askTypedCode(c, http.StatusUnprocessableEntity, told(ctx, wrong)["typed"])
+	case errors.Is(err, fault.NotFound):
+		return s.askTypedCode(c, http.StatusNotFound, i18n.T(ctx, "join.typed.unknown"))
+	}
+	return err
 }
 
 func (s *server) askTypedCode(c echo.Context, status int, wrong string) error {

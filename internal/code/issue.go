@@ -52,10 +52,17 @@ func (s *Service) Issue(ctx context.Context, by access.Actor, gid string, form F
 }
 
 // Create writes a code and its counters, inside the caller's transaction. It
-// fills in an empty public id.
+// fills in an empty public id and the typed code.
 func Create(tx *gorm.DB, c *Code) error {
 	if c.PublicID == "" {
 		c.PublicID = newPublicID()
+	}
+	if c.TypedCode == nil {
+		typed, err := newTyped(tx)
+		if err != nil {
+			return err
+		}
+		c.TypedCode = &typed
 	}
 	if err := tx.Create(c).Error; err != nil {
 		return fmt.Errorf("write code: %w", err)

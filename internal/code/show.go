@@ -11,6 +11,7 @@ import (
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
+	"doorplate/internal/paths"
 )
 
 // View is one code's page: the facts, the names beside them, and what its
@@ -22,6 +23,7 @@ type View struct {
 	Organisation  string
 	Trail         []string // the department path in words
 	URL           string
+	TypedAt       string   // where the typed code is entered
 	Audiences     []string // names of the departments that may scan; empty = everybody
 	EndedBy       string
 	SuspendedName string
@@ -44,7 +46,10 @@ func (s *Service) View(ctx context.Context, by access.Actor, publicID string) (V
 	if err != nil {
 		return View{}, err
 	}
-	v := View{Facts: f, At: s.now(), Now: f.State(s.now()), URL: s.URL(f.PublicID, 0)}
+	if err := ensureTyped(tx, &f.Code); err != nil {
+		return View{}, err
+	}
+	v := View{Facts: f, At: s.now(), Now: f.State(s.now()), URL: s.URL(f.PublicID, 0), TypedAt: s.baseURL + paths.TypedCode}
 	org, err := directory.LoadOrganisation(tx)
 	if err != nil {
 		return v, err

@@ -85,3 +85,53 @@ func TestSQLiteSettings(t *testing.T) {
 		}
 	}
 }
+
+// Two processes on one file: a transaction that reads before it writes has to
+// wait its turn, not fail with "locked".
+func TestSQLiteTransactionsOfTwoProcessesWait(t *testing.T) {
+	path := database.InDir(t.TempDir())
+	one, two := mustOpen(t, path), mustOpen(t, path)
+	if err := one.Exec("CREATE TABLE tally (n integer)").Error; err != nil {
+		t.Fatal(err)
+	}
+	one.Exec("INSERT INTO tally VALUES (0)")
+	const rounds = 100
+	done := make(chan error, 2)
+	for _, db := range []*gorm.DB{one, two} {
+		go func() {
+			for range rounds {
+				err := db.Transaction(func(tx *gorm.DB) error {
+					var n int
+					if err := tx.Raw("SELECT n FROM tally").Row().Scan(&n); err != nil {
+						return err
+					}
+					return tx.Exec("UPDATE tally SET n = ?", n+1).Error
+				})
+				if err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	var n int
+	if err := one.Raw("SELECT n FROM tally").Row().Scan(&n); err != nil || n != 2*rounds {
+		t.Errorf("counted %d, %v; want %d", n, err, 2*rounds)
+	}
+}
+
+func mustOpen(t *testing.T, path string) *gorm.DB {
+	t.Helper()
+	db, err := database.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { database.Close(db) })
+	return db
+}

@@ -73,7 +73,8 @@ func openPostgres(dsn string) (*gorm.DB, error) {
 }
 
 func openSQLite(path string) (*gorm.DB, error) {
-	q := url.Values{"_txlock": {"immediate"}, "_time_format": {"sqlite"}}
+	// No _time_format here, though "sqlite" is what it is: the driver overlooks _txlock after it.
+	q := url.Values{"_txlock": {"immediate"}}
 	for _, p := range []string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 		"journal_mode(WAL)", "foreign_keys(1)", "synchronous(FULL)", "case_sensitive_like(0)",

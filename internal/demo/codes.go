@@ -41,7 +41,7 @@ func (b *builder) addCodes() error {
 // newCode makes one code; permanent ones only where the rules would allow them.
 func (b *builder) newCode(i int, state string) *code.Code {
 	g := b.groupFor(state, i)
-	c := &code.Code{PublicID: b.text(11, codeLetters), GroupID: g.ID, Label: labels[i%len(labels)], IssuedBy: b.members[0].ID, IssuedAt: b.ago(61+b.rng.IntN(30), 11, b.rng.IntN(60))}
+	c := &code.Code{PublicID: b.text(11, codeLetters), TypedCode: b.typed(), GroupID: g.ID, Label: labels[i%len(labels)], IssuedBy: b.members[0].ID, IssuedAt: b.ago(61+b.rng.IntN(30), 11, b.rng.IntN(60))}
 	if i >= len(labels) {
 		c.Label = fmt.Sprintf("%s #%02d", c.Label, i/len(labels)+1)
 	}
@@ -52,6 +52,11 @@ func (b *builder) newCode(i int, state string) *code.Code {
 	}
 	b.shapeCode(c, state)
 	return c
+}
+
+func (b *builder) typed() *string {
+	typed := code.TypedWith(b.text(code.TypedLength-1, code.TypedAlphabet))
+	return &typed
 }
 
 // groupFor chooses the group whose own state makes the code's.
@@ -98,7 +103,7 @@ func (b *builder) shapeCode(c *code.Code, state string) {
 // replace issues the successor of a regenerated code.
 func (b *builder) replace(old *code.Code) error {
 	next := *old
-	next.ID, next.PublicID, next.IssuedAt = 0, b.text(11, codeLetters), *old.RevokedAt
+	next.ID, next.PublicID, next.TypedCode, next.IssuedAt = 0, b.text(11, codeLetters), b.typed(), *old.RevokedAt
 	next.RevokedAt, next.RevokedBy, next.RevokeReason = nil, nil, ""
 	if err := b.tx.Create(&next).Error; err != nil {
 		return err

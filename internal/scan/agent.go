@@ -23,7 +23,7 @@ var apps = []struct{ mark, name string }{
 // robots are marks of crawlers and of the programs that fetch a link preview.
 var robots = []string{
 	"bot/", "bot;", "bot)", "bot ", "bot-", "spider", "crawler", "preview", "facebookexternalhit", "facebot", "slackbot", "slack-img", "telegrambot", "twitterbot",
-	"whatsapp/", "discordbot", "linkedinbot", "skypeuripreview", "embedly", "vkshare", "pinterest/", "bitlybot", "larkurl2png",
+	"whatsapp/", "discordbot", "linkedinbot", "skypeuripreview", "embedly", "vkshare", "pinterest/", "bitlybot", "larkurl2png", "iframely",
 	"mediapartners-google", "google-inspectiontool", "applebot", "baiduspider", "bingbot", "googlebot", "wechatshareext",
 }
 

@@ -266,7 +266,7 @@ func TestNetworkAndAudience(t *testing.T) {
 func TestRobotsAndUnknownTokensAreKeptButNeverCounted(t *testing.T) {
 	onBoth(t, func(t *testing.T, g *gate) {
 		id := g.issue(g.w.Super, code.Form{TotalCap: "1"})
-		for _, ua := range []string{"Slackbot-LinkExpanding 1.0", "facebookexternalhit/1.1", "WhatsApp/2.23", "Mozilla/5.0 (compatible; Googlebot/2.1)", "TelegramBot (like TwitterBot)"} {
+		for _, ua := range []string{"Slackbot-LinkExpanding 1.0", "Iframely/1.3.1 (+https://iframely.com/docs/about)", "facebookexternalhit/1.1", "WhatsApp/2.23", "Mozilla/5.0 (compatible; Googlebot/2.1)", "TelegramBot (like TwitterBot)"} {
 			r := g.request(id)
 			r.UserAgent = ua
 			if d := g.record(r); d.Outcome != scan.Bot || d.Ticket != "" {
