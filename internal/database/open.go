@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	_ "github.com/glebarez/go-sqlite" // registers the driver name "sqlite"
+	driver "github.com/glebarez/go-sqlite"
 	"github.com/glebarez/sqlite"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -73,7 +73,7 @@ func openPostgres(dsn string) (*gorm.DB, error) {
 }
 
 func openSQLite(path string) (*gorm.DB, error) {
-	q := url.Values{"_txlock": {"immediate"}, "_time_format": {"sqlite"}}
+	q := url.Values{"_time_format": {"sqlite"}}
 	for _, p := range []string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 		"journal_mode(WAL)", "foreign_keys(1)", "synchronous(FULL)", "case_sensitive_like(0)",
@@ -81,10 +81,8 @@ func openSQLite(path string) (*gorm.DB, error) {
 	} {
 		q.Add("_pragma", p)
 	}
-	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open sqlite: %w", err)
-	}
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	pool := sql.OpenDB(immediate{driver: &driver.Driver{}, dsn: dsn})
 	pool.SetMaxOpenConns(8)
 	pool.SetMaxIdleConns(8)
 	db, err := gorm.Open(sqlite.Dialector{DriverName: "sqlite", Conn: &oneWriter{DB: pool, turn: make(chan struct{}, 1)}}, settings())
