@@ -60,6 +60,7 @@ func New(d Deps) http.Handler {
 	e.HTTPErrorHandler = s.fail
 	e.IPExtractor = s.clientAddress
 	e.Pre(s.recover, s.identify, s.harden, s.pickLanguage)
+	e.Use(s.unrouted)
 	s.routes(e)
 	return e
 }
