@@ -119,7 +119,7 @@ func TestWhoMayIssueWhat(t *testing.T) {
 func TestWhoSeesTheCodes(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		gid, id := s.door("approval")
-		paths := []string{"/groups/" + gid + "/codes", "/codes/" + id, "/codes/" + id + "/scans.csv", "/codes/" + id + "/qr.svg", "/codes/" + id + "/revoke"}
+		paths := []string{"/groups/" + gid + "/codes", "/codes/" + id, "/codes/" + id + "/scans.csv", "/codes/" + id + "/qr.svg", "/codes/" + id + "/revoke/confirm"}
 		for _, p := range paths {
 			want(t, s.visitor().get(p), 303, "/login")
 			want(t, s.as(s.w.Super).get(p), 200)
@@ -142,7 +142,7 @@ func TestWhoSeesTheCodes(t *testing.T) {
 		}
 		want(t, staff.get("/groups/"+gid+"/codes/new"), 403)
 		doc = page(t, staff.get("/codes/"+id))
-		if doc.Find("button.btn-primary, a[href$='/revoke']").Length() != 0 {
+		if doc.Find("button.btn-primary, a[href$='/revoke/confirm']").Length() != 0 {
 			t.Error("a control that its reader may not use")
 		}
 		want(t, staff.post("/codes/"+id+"/revoke", "reason", "x"), 403)

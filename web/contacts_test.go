@@ -24,7 +24,7 @@ func TestContactsAreForEverybodyAsFarAsTheyMaySee(t *testing.T) {
 			{s.w.Super, other, 200}, {s.w.Head, other, 404}, {s.w.Staff, other, 404}, {s.w.OtherStaff, other, 200}, {s.w.OtherHead, other, 200},
 			{s.w.Head, "/contacts/members/new", 200}, {s.w.Staff, "/contacts/members/new", 403},
 			{s.w.Head, other + "/edit", 404}, {s.w.OtherHead, other + "/edit", 200}, {s.w.OtherStaff, other + "/edit", 403},
-			{s.w.OtherHead, other + "/depart", 200}, {s.w.OtherStaff, other + "/depart", 403}, {s.w.Head, other + "/depart", 404},
+			{s.w.OtherHead, other + "/depart/confirm", 200}, {s.w.OtherStaff, other + "/depart/confirm", 403}, {s.w.Head, other + "/depart/confirm", 404},
 			{s.w.Super, "/contacts/members/x", 404}, {s.w.Super, "/contacts/members/99999999999999999999", 404}, {s.w.Super, "/contacts/departments/-1", 404},
 			{s.w.Super, "/contacts/import", 200}, {s.w.Head, "/contacts/import", 200}, {s.w.Staff, "/contacts/import", 403},
 			{s.w.Staff, "/contacts/import/template.csv", 403}, {s.w.Head, "/contacts/import/1", 404},
@@ -111,7 +111,7 @@ func TestDepartingOnThePage(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		at := paths.To(paths.Member, s.w.Staff.MemberID)
 		b, theirs := s.as(s.w.Head), s.as(s.w.Staff)
-		doc := page(t, b.get(at+"/depart"))
+		doc := page(t, b.get(at+"/depart/confirm"))
 		if !strings.Contains(doc.Find(".dp-eff").Text(), "退出 1 台设备") {
 			t.Errorf("the page foretells %q", doc.Find(".dp-eff").Text())
 		}
@@ -141,7 +141,7 @@ func TestContactsPagesAreWhole(t *testing.T) {
 			b := s.as(s.w.Super)
 			b.lang = lang
 			for _, path := range []string{"/contacts", "/contacts?q=nobody", paths.To(paths.Department, s.w.RD), "/contacts?view=departed", member, member + "/edit",
-				member + "/depart", "/contacts/members/new", "/contacts/import"} {
+				member + "/depart/confirm", "/contacts/members/new", "/contacts/import"} {
 				whole(t, path, b.get(path))
 			}
 		}

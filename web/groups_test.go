@@ -160,7 +160,7 @@ func TestDisbanding(t *testing.T) {
 		s.w.Code(t, s.db, id, "立牌", nil, s.w.Super.MemberID)
 		s.db.Exec(`INSERT INTO join_requests (group_id, member_id, name, created_at) VALUES (?, ?, '顾', ?)`, id, s.w.Staff.MemberID, s.clock.Now())
 		at, head := "/groups/"+gid+"/disband", s.as(s.w.Head)
-		text := page(t, head.get(at)).Find(".dp-eff").Text()
+		text := page(t, head.get(at+"/confirm")).Find(".dp-eff").Text()
 		if !strings.Contains(text, "1 个二维码") || !strings.Contains(text, "1 条待审批") {
 			t.Errorf("the confirmation says %q", text)
 		}

@@ -80,7 +80,7 @@ func (s *server) sendToLogin(c echo.Context) error {
 		return echo.NewHTTPError(http.StatusUnauthorized)
 	}
 	next := paths.Home
-	if c.Request().Method == http.MethodGet {
+	if c.Request().Method != http.MethodPost {
 		next = c.Request().URL.RequestURI()
 	}
 	return c.Redirect(http.StatusSeeOther, paths.Login+"?next="+url.QueryEscape(paths.Local(next)))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -113,17 +114,41 @@ func limitBody(limit int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
+			sent := r.Body
 			if r.ContentLength > limit {
+				drain(r, sent)
 				return fault.TooLarge{Limit: limit}
 			}
-			r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+			r.Body = http.MaxBytesReader(c.Response(), sent, limit)
 			err := next(c)
+			// net/http removes these only from the request it made itself, and ours is a copy of it.
+			if files := c.Request().MultipartForm; files != nil {
+				if err := files.RemoveAll(); err != nil {
+					return fmt.Errorf("remove uploaded files: %w", err)
+				}
+			}
 			var over *http.MaxBytesError
+			var large fault.TooLarge
 			if errors.As(err, &over) {
-				return fault.TooLarge{Limit: limit}
+				err = fault.TooLarge{Limit: limit}
+			}
+			if errors.As(err, &large) {
+				drain(r, sent)
 			}
 			return err
 		}
+	}
+}
+
+// drainLimit bounds what is read of a refused body.
+const drainLimit = 128 << 20
+
+// drain reads a refused body to its end: most clients write all of it before
+// they read, and would see a broken connection instead of the answer. Who asks
+// first (Expect: 100-continue) waits for the answer.
+func drain(r *http.Request, body io.Reader) {
+	if r.Header.Get("Expect") == "" && r.ContentLength <= drainLimit {
+		io.Copy(io.Discard, io.LimitReader(body, drainLimit)) // the answer is the same if it breaks off
 	}
 }
 

@@ -198,8 +198,8 @@ func (s *server) takeLeft(c echo.Context) (ids []int64) {
 type resultJSON struct {
 	ID      int64      `json:"id"`
 	Outcome string     `json:"outcome"`
-	By      string     `json:"by,omitempty"`
-	At      *time.Time `json:"at,omitempty"`
+	By      string     `json:"by"`
+	At      *time.Time `json:"at"`
 }
 
 func resultsJSON(results []join.Result) []resultJSON {

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -71,7 +73,7 @@ var table = []route{
 	{http.MethodGet, paths.Member, signedIn, "", 0, (*server).showMember},
 	{http.MethodPost, paths.Member, signedIn, "", 0, (*server).updateMember},
 	{http.MethodGet, paths.MemberEdit, signedIn, "", 0, (*server).editMember},
-	{http.MethodGet, paths.MemberDepart, signedIn, "", 0, (*server).confirmDepart},
+	{http.MethodGet, paths.MemberDepartAsk, signedIn, "", 0, (*server).confirmDepart},
 	{http.MethodPost, paths.MemberDepart, signedIn, "", 0, (*server).departMember},
 	{http.MethodGet, paths.MemberInvite, signedIn, "", 0, (*server).showInvite},
 	{http.MethodPost, paths.MemberInvite, signedIn, "", 0, (*server).inviteMember},
@@ -89,7 +91,7 @@ var table = []route{
 	{http.MethodGet, paths.Group, signedIn, "", 0, (*server).showGroup},
 	{http.MethodPost, paths.Group, signedIn, "", uploadLimit, (*server).saveGroup},
 	{http.MethodGet, paths.GroupSettings, signedIn, "", 0, (*server).showGroupSettings},
-	{http.MethodGet, paths.GroupDisband, signedIn, "", 0, (*server).confirmDisband},
+	{http.MethodGet, paths.GroupDisbandAsk, signedIn, "", 0, (*server).confirmDisband},
 	{http.MethodPost, paths.GroupDisband, signedIn, "", 0, (*server).disbandGroup},
 	{http.MethodPost, paths.GroupOwner, signedIn, "", 0, (*server).handOverGroup},
 	{http.MethodPost, paths.GroupDuties, signedIn, "", 0, (*server).changeDuties},
@@ -105,9 +107,9 @@ var table = []route{
 	{http.MethodGet, paths.CodePNG, signedIn, "", 0, (*server).downloadPNG},
 	{http.MethodGet, paths.CodeSVG, signedIn, "", 0, (*server).downloadSVG},
 	{http.MethodGet, paths.CodeScansCSV, signedIn, "", 0, (*server).downloadScans},
-	{http.MethodGet, paths.CodeRevoke, signedIn, "", 0, (*server).confirmRevoke},
+	{http.MethodGet, paths.CodeRevokeAsk, signedIn, "", 0, (*server).confirmRevoke},
 	{http.MethodPost, paths.CodeRevoke, signedIn, "", 0, (*server).revokeCode},
-	{http.MethodGet, paths.CodeRegenerate, signedIn, "", 0, (*server).confirmRegenerate},
+	{http.MethodGet, paths.CodeRegenerateAsk, signedIn, "", 0, (*server).confirmRegenerate},
 	{http.MethodPost, paths.CodeRegenerate, signedIn, "", 0, (*server).regenerateCode},
 	{http.MethodPost, paths.CodeSuspend, signedIn, "", 0, (*server).suspendCode},
 	{http.MethodPost, paths.CodeResume, signedIn, "", 0, (*server).resumeCode},
@@ -156,11 +158,46 @@ func (s *server) routes(e *echo.Echo) {
 				limit = bodyLimit
 			}
 			handle = limitBody(limit)(s.sameOrigin(handle))
+			s.refuseReading(e, r)
 		}
 		handle = s.measure(r.path, handle)
 		if r.method == http.MethodGet {
 			e.Add(http.MethodHead, r.path, handle)
 		}
 		e.Add(r.method, r.path, handle)
+	}
+}
+
+// refuseReading answers 405 to GET where only POST is served, also where another
+// route's parameter would match (/requests/decide is no request's id).
+func (s *server) refuseReading(e *echo.Echo, posts route) {
+	for _, r := range table {
+		if r.path == posts.path && r.method == http.MethodGet {
+			return
+		}
+	}
+	r := route{method: http.MethodGet, path: posts.path, who: min(posts.who, anyone), handle: func(_ *server, c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderAllow, http.MethodPost)
+		return echo.ErrMethodNotAllowed
+	}}
+	handle := s.measure(r.path, s.guard(r))
+	e.Add(http.MethodGet, r.path, handle)
+	e.Add(http.MethodHead, r.path, handle)
+}
+
+// unrouted answers 503 for a path that nobody serves as long as nobody has set
+// this server up: until then that is all there is to say.
+func (s *server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		if err != echo.ErrNotFound && err != echo.ErrMethodNotAllowed || strings.HasPrefix(c.Request().URL.Path, "/static/") {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(c.Request().Context(), databaseTimeout)
+		defer cancel()
+		if org, lost := s.Directory.Organisation(ctx); lost == nil && org.SetUpAt == nil {
+			return echo.NewHTTPError(http.StatusServiceUnavailable)
+		}
+		return err
 	}
 }

@@ -64,6 +64,7 @@ func New(d Deps) http.Handler {
 	e.IPExtractor = s.clientAddress
 	e.Pre(s.recover, s.identify, s.harden, s.pickLanguage)
 	e.Use(middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1400, Skipper: packed}))
+	e.Use(s.unrouted)
 	s.routes(e)
 	return e
 }

@@ -66,7 +66,9 @@ func load() (*program, error) {
 		dsn = database.InDir(cfg.DataDir)
 	}
 	db, err := database.Open(dsn)
-	if err != nil {
+	if err != nil && !cfg.Embedded() {
+		return nil, cfg.WrongDatabaseURL(err)
+	} else if err != nil {
 		return nil, err
 	}
 	return wire(cfg, keys, db), nil

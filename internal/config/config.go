@@ -107,10 +107,24 @@ func checkDatabaseURL(c *Config) error {
 
 // redacted keeps a password that was typed into the wrong place out of the log.
 func redacted(raw string) string {
-	if u, err := url.Parse(raw); err == nil && u.User != nil {
+	u, err := url.Parse(raw)
+	if err == nil && u.User != nil {
 		return u.Redacted()
 	}
+	if at := strings.LastIndex(raw, "@"); err != nil && at >= 0 {
+		scheme, _, _ := strings.Cut(raw[:at], "://")
+		return scheme + "://xxxxx" + raw[at:]
+	}
 	return raw
+}
+
+// WrongDatabaseURL is what to say when the driver cannot read DatabaseURL.
+func (c Config) WrongDatabaseURL(err error) error {
+	why := err.Error()
+	if i := strings.LastIndex(why, "`: "); i >= 0 {
+		why = why[i+len("`: "):] // the driver's copy of the address
+	}
+	return Error{"DOORPLATE_DATABASE_URL", redacted(c.DatabaseURL), "it takes postgres://user:password@host:5432/database (" + why + ")"}
 }
 
 func checkSecretKey(c *Config) error {

@@ -80,3 +80,11 @@ func TestAnUnusableDataDirIsNamed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAnAddressTheDriverCannotReadIsNamedWithoutItsPassword(t *testing.T) {
+	c := config.Config{DatabaseURL: "postgres://door:s3cret@db:port/door"}
+	said := c.WrongDatabaseURL(errors.New("cannot parse `postgres://door:xxxxx@db:port/door`: invalid port")).Error()
+	if !strings.Contains(said, "DOORPLATE_DATABASE_URL") || !strings.Contains(said, "invalid port") || strings.Contains(said, "s3cret") {
+		t.Error(said)
+	}
+}
