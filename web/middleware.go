@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -71,6 +73,35 @@ func (s *server) harden(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// clean takes out of the query what no database stores as text, NUL and broken
+// UTF-8, so that no handler has to think of it. A path with either leads nowhere.
+func (s *server) clean(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		if !utf8.ValidString(u.Path) || strings.ContainsRune(u.Path, 0) {
+			return fault.NotFound
+		}
+		if strings.Contains(u.RawQuery, "%") || !utf8.ValidString(u.RawQuery) {
+			q := u.Query()
+			if cleanValues(q) {
+				u.RawQuery = q.Encode()
+			}
+		}
+		return next(c)
+	}
+}
+
+// cleanValues mends the values in place and reports whether there was need.
+func cleanValues(all url.Values) (changed bool) {
+	for _, values := range all {
+		for i, v := range values {
+			values[i] = strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "")
+			changed = changed || values[i] != v
+		}
+	}
+	return changed
 }
 
 // cookieName prefixes a cookie under https, so that no sibling host can set it.
@@ -143,11 +174,8 @@ func form(c echo.Context) error {
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest).SetInternal(err)
 	}
+	cleanValues(r.PostForm)
 	for field, values := range r.PostForm {
-		for i, v := range values {
-			values[i] = strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "")
-		}
-		r.PostForm[field] = values
 		r.Form[field] = values
 	}
 	return nil

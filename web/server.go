@@ -59,7 +59,7 @@ func New(d Deps) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.fail
 	e.IPExtractor = s.clientAddress
-	e.Pre(s.recover, s.identify, s.harden, s.pickLanguage)
+	e.Pre(s.recover, s.identify, s.harden, s.pickLanguage, s.clean)
 	s.routes(e)
 	return e
 }
