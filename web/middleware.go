@@ -148,6 +148,7 @@ func limitBody(limit int64) echo.MiddlewareFunc {
 				return fault.TooLarge{Limit: limit}
 			}
 			r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+			defer dropUploads(c)
 			err := next(c)
 			var over *http.MaxBytesError
 			if errors.As(err, &over) {
@@ -158,14 +159,27 @@ func limitBody(limit int64) echo.MiddlewareFunc {
 	}
 }
 
+// dropUploads removes what was spooled to disk. net/http only does so for the
+// request it made itself, and ours is a copy with another context.
+func dropUploads(c echo.Context) {
+	if spooled := c.Request().MultipartForm; spooled != nil {
+		_ = spooled.RemoveAll() // the system's own sweep is the second chance
+	}
+}
+
 // form parses the body once and turns what is wrong with it into an answer.
+// The time for the database starts anew: a phone may take long to send a file.
 func form(c echo.Context) error {
 	r := c.Request()
 	var err error
 	if strings.HasPrefix(r.Header.Get(echo.HeaderContentType), "multipart/") {
 		err = r.ParseMultipartForm(1 << 20)
 	} else {
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, bodyLimit) // larger limits are for files, which are spooled
 		err = r.ParseForm()
+	}
+	if renew, ok := c.Get(renewKey).(func()); ok {
+		renew()
 	}
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
