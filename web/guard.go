@@ -18,15 +18,39 @@ import (
 
 // databaseTimeout bounds what one request may wait for the database; a black
 // hole must become a 503, not a hanging page.
-const databaseTimeout = 10 * time.Second
+var databaseTimeout = 10 * time.Second
+
+// renewKey holds the function that starts databaseTimeout anew.
+const renewKey = "renew"
+
+// renewed lives as long as one context and knows what another one knows.
+type renewed struct {
+	context.Context
+	values context.Context
+}
+
+func (r renewed) Value(key any) any { return r.values.Value(key) }
+
+// limitTime bounds the request, and lets form start the time anew. stop frees what it took.
+func limitTime(c echo.Context) (stop func()) {
+	whole := c.Request().Context()
+	ctx, cancel := context.WithTimeout(whole, databaseTimeout)
+	c.SetRequest(c.Request().WithContext(ctx))
+	c.Set(renewKey, func() {
+		again, cancelAgain := context.WithTimeout(whole, databaseTimeout)
+		previous := cancel
+		cancel = func() { cancelAgain(); previous() }
+		c.SetRequest(c.Request().WithContext(renewed{again, c.Request().Context()}))
+	})
+	return func() { cancel() }
+}
 
 // guard opens a route: set-up done, somebody signed in, the coarse right held.
 // The domain checks again, per object.
 func (s *server) guard(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		ctx, cancel := context.WithTimeout(c.Request().Context(), databaseTimeout)
-		defer cancel()
-		c.SetRequest(c.Request().WithContext(ctx))
+		defer limitTime(c)()
+		ctx := c.Request().Context()
 		if r.who == public {
 			return r.handle(s, c)
 		}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"doorplate/internal/fault"
 	"doorplate/internal/i18n"
 	"doorplate/internal/paths"
 	"doorplate/views"
@@ -17,17 +16,8 @@ import (
 // inviteCookie carries a link that was just made to the one page that shows it.
 const inviteCookie = "doorplate_invite"
 
-// invitedID reads the member's id from the address.
-func invitedID(c echo.Context) (int64, error) {
-	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
-	if err != nil || id <= 0 {
-		return 0, fault.NotFound
-	}
-	return id, nil
-}
-
 func (s *server) showInvite(c echo.Context) error {
-	id, err := invitedID(c)
+	id, err := rowID(c)
 	if err != nil {
 		return err
 	}
@@ -63,7 +53,7 @@ func (s *server) inviteMember(c echo.Context) error {
 	if err := form(c); err != nil {
 		return err
 	}
-	id, err := invitedID(c)
+	id, err := rowID(c)
 	if err != nil {
 		return err
 	}

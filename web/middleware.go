@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -74,6 +76,35 @@ func (s *server) harden(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// clean takes out of the query what no database stores as text, NUL and broken
+// UTF-8, so that no handler has to think of it. A path with either leads nowhere.
+func (s *server) clean(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		if !utf8.ValidString(u.Path) || strings.ContainsRune(u.Path, 0) {
+			return fault.NotFound
+		}
+		if strings.Contains(u.RawQuery, "%") || !utf8.ValidString(u.RawQuery) {
+			q := u.Query()
+			if cleanValues(q) {
+				u.RawQuery = q.Encode()
+			}
+		}
+		return next(c)
+	}
+}
+
+// cleanValues mends the values in place and reports whether there was need.
+func cleanValues(all url.Values) (changed bool) {
+	for _, values := range all {
+		for i, v := range values {
+			values[i] = strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "")
+			changed = changed || values[i] != v
+		}
+	}
+	return changed
+}
+
 // cookieName prefixes a cookie under https, so that no sibling host can set it.
 func (s *server) cookieName(name string) string {
 	if s.Config.HTTPS() {
@@ -120,13 +151,8 @@ func limitBody(limit int64) echo.MiddlewareFunc {
 				return fault.TooLarge{Limit: limit}
 			}
 			r.Body = http.MaxBytesReader(c.Response(), sent, limit)
+			defer dropUploads(c)
 			err := next(c)
-			// net/http removes these only from the request it made itself, and ours is a copy of it.
-			if files := c.Request().MultipartForm; files != nil {
-				if err := files.RemoveAll(); err != nil {
-					return fmt.Errorf("remove uploaded files: %w", err)
-				}
-			}
 			var over *http.MaxBytesError
 			var large fault.TooLarge
 			if errors.As(err, &over) {
@@ -152,14 +178,27 @@ func drain(r *http.Request, body io.Reader) {
 	}
 }
 
+// dropUploads removes what was spooled to disk. net/http only does so for the
+// request it made itself, and ours is a copy with another context.
+func dropUploads(c echo.Context) {
+	if spooled := c.Request().MultipartForm; spooled != nil {
+		_ = spooled.RemoveAll() // the system's own sweep is the second chance
+	}
+}
+
 // form parses the body once and turns what is wrong with it into an answer.
+// The time for the database starts anew: a phone may take long to send a file.
 func form(c echo.Context) error {
 	r := c.Request()
 	var err error
 	if strings.HasPrefix(r.Header.Get(echo.HeaderContentType), "multipart/") {
 		err = r.ParseMultipartForm(1 << 20)
 	} else {
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, bodyLimit) // larger limits are for files, which are spooled
 		err = r.ParseForm()
+	}
+	if renew, ok := c.Get(renewKey).(func()); ok {
+		renew()
 	}
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
@@ -168,11 +207,8 @@ func form(c echo.Context) error {
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest).SetInternal(err)
 	}
+	cleanValues(r.PostForm)
 	for field, values := range r.PostForm {
-		for i, v := range values {
-			values[i] = strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "")
-		}
-		r.PostForm[field] = values
 		r.Form[field] = values
 	}
 	return nil

@@ -35,11 +35,11 @@ func queryNumber(c echo.Context, name string) int64 {
 
 // rowID is the number in the path; nonsense is what does not exist.
 func rowID(c echo.Context) (int64, error) {
-	n, err := strconv.ParseInt(c.Param("id"), 10, 64)
-	if err != nil || n <= 0 {
+	n, err := strconv.ParseUint(c.Param("id"), 10, 63) // unsigned: "+1" is no address of anything
+	if err != nil || n == 0 {
 		return 0, fault.NotFound
 	}
-	return n, nil
+	return int64(n), nil
 }
 
 // upload reads a picture from a form, at most a byte more than is accepted; nil when there is none.

@@ -70,9 +70,9 @@ func clipText(text string, n int) string {
 }
 
 func (s *server) showRequest(c echo.Context) error {
-	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	id, err := rowID(c)
 	if err != nil {
-		return fault.NotFound
+		return err
 	}
 	return s.askRequest(c, http.StatusOK, id, "")
 }

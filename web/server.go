@@ -62,7 +62,7 @@ func New(d Deps) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.fail
 	e.IPExtractor = s.clientAddress
-	e.Pre(s.recover, s.identify, s.harden, s.pickLanguage)
+	e.Pre(s.recover, s.identify, s.harden, s.pickLanguage, s.clean)
 	e.Use(middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1400, Skipper: packed}))
 	e.Use(s.unrouted)
 	s.routes(e)

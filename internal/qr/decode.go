@@ -21,9 +21,9 @@ const (
 	// MaxBytes is the largest file that Decode looks at, 2 MiB.
 	MaxBytes = 2 << 20
 	// MaxPixels is the largest product of width and height.
-	MaxPixels = 40_000_000
-	// maxUnpacked bounds the bytes that unpacking takes; pictures of more than four bytes a pixel may have fewer pixels.
-	maxUnpacked = 4 * MaxPixels
+	MaxPixels = 16_000_000
+	// maxUnpacked bounds the bytes that unpacking takes; progressive JPEGs take sixteen a pixel.
+	maxUnpacked = 8 * MaxPixels
 	// maxScans bounds the passes of a progressive JPEG, each of which touches every pixel; cameras write about ten.
 	maxScans = 100
 )
@@ -40,9 +40,8 @@ var (
 )
 
 // Decode returns the text of a QR code in an uploaded PNG, JPEG or WebP file, light on dark codes included. It returns
-// ErrNotImage, ErrTooLarge, ErrNoCode or ErrKind. Large pictures with more than four bytes a
-// pixel, 16-bit PNG and progressive JPEG, count as larger. A picture near the bounds takes seconds and a few hundred MB, so
-// one is read at a time while other calls wait.
+// ErrNotImage, ErrTooLarge, ErrNoCode or ErrKind. Progressive JPEG may have half the pixels. A picture near the bounds takes
+// two seconds and 150 to 200 MB, so one is read at a time while other calls wait.
 func Decode(data []byte) (string, error) {
 	if len(data) > MaxBytes {
 		return "", fmt.Errorf("%w: %d bytes", ErrTooLarge, len(data))

@@ -1,0 +1,281 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"doorplate/web"
+)
+
+// hostile are the values that every parameter and every field is fed with.
+var hostile = []string{
+	"a\x00b", "\xff\xfe\x80", strings.Repeat("长", 5000), "😀\u202egnp.exe", probe + "<img src=x onerror=alert(1)>", "=cmd|' /C calc'!A0",
+	"-1", "0", "99999999999999999999", "9223372036854775807", "%00", "../../etc/passwd", "' OR 1=1 --", "a\r\nSet-Cookie: x=1", " ", "[]{}%_\\",
+}
+
+// parameters are all that any handler reads from an address.
+var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
+	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
+	"password", "resend", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what"}
+
+// leaks are words that only a Go or SQL error says.
+var leaks = regexp.MustCompile(`SQLSTATE|sql:|gorm|strconv\.|invalid byte sequence|no such (table|column)|goroutine |constraint failed|unmarshal|\.go:\d|‹`)
+
+// harmless fails the test for an answer that is a failure of ours, tells of the inside or runs what it was sent.
+func (b *browser) harmless(what string, rec *httptest.ResponseRecorder) {
+	b.t.Helper()
+	body := rec.Body.String()
+	if rec.Code >= 500 {
+		b.t.Errorf("%s: %d", what, rec.Code)
+	}
+	if rec.Header().Get("Content-Type") == "application/problem+json" || !strings.HasPrefix(rec.Header().Get("Content-Type"), "text/html") {
+		return
+	}
+	if found := leaks.FindString(body); found != "" {
+		b.t.Errorf("%s: the page says %q", what, found)
+	}
+	if strings.Contains(body, "<script>alert") || strings.Contains(body, "<img src=x") {
+		b.t.Errorf("%s: markup is not escaped", what)
+	}
+	if strings.Contains(rec.Header().Get("Set-Cookie"), "x=1") {
+		b.t.Errorf("%s: a line break reached the headers", what)
+	}
+}
+
+// props are one of everything, for the parameters of paths.
+type props struct {
+	s                              *site
+	gid, code, request             string
+	department, member, membership string
+	run, approval, preset, device  string
+}
+
+func (s *site) props() props {
+	s.t.Helper()
+	room, code := s.room("平台技术交流群", "internal", "approval", s.w.Platform, 500)
+	s.exec("INSERT INTO memberships (group_id, member_id, status, source, joined_at) VALUES (?, ?, 'active', 'code', ?)", room, s.w.OtherStaff.MemberID, s.clock.Now())
+	s.exec("UPDATE groups SET member_count = 1 WHERE id = ?", room)
+	p := props{s: s, request: s.asks(room, s.w.Staff, "note"), department: fmt.Sprint(s.w.Platform), member: fmt.Sprint(s.w.Staff.MemberID),
+		membership: fmt.Sprint(s.count("SELECT id FROM memberships")), preset: fmt.Sprint(s.count("SELECT min(id) FROM group_presets"))}
+	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
+	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
+	super := s.as(s.w.Super)
+	rec := super.importFile("姓名,手机\n李雷,139\n", "dry_run", "on")
+	want(s.t, rec, 303)
+	s.importWork()
+	p.run = last(rec)
+	rec = super.post("/exports", "what", "members")
+	want(s.t, rec, 303)
+	p.approval = last(rec)
+	return p
+}
+
+func last(rec *httptest.ResponseRecorder) string {
+	at := rec.Header().Get("Location")
+	return at[strings.LastIndex(at, "/")+1:]
+}
+
+// path fills a pattern with ids that exist.
+func (p props) path(pattern string) string {
+	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
+		"requests": p.request, "approvals": p.approval, "presets": p.preset}
+	parts := strings.Split(pattern, "/")
+	for i, part := range parts {
+		switch part {
+		case ":id":
+			parts[i] = id[parts[i-1]]
+		case ":membership":
+			parts[i] = p.membership
+		case ":token", ":ticket":
+			parts[i] = "nonsense"
+		case "*":
+			parts[i] = "css/app.css"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+func (s *site) fuzzAll(b *browser, path string, values []string) {
+	for _, v := range values {
+		all := url.Values{}
+		for _, name := range parameters {
+			all.Set(name, v)
+		}
+		b.harmless(fmt.Sprintf("GET %s, all %.20q", path, v), b.get(path+"?"+all.Encode()))
+	}
+}
+
+func TestHostileParameters(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		p, super, visitor := s.props(), s.as(s.w.Super), s.visitor()
+		for _, r := range web.Routes() {
+			if r[0] != http.MethodGet || r[1] == "/metrics" {
+				continue
+			}
+			path := p.path(r[1])
+			s.fuzzAll(super, path, hostile)
+			s.fuzzAll(visitor, path, hostile[:3])
+			for _, name := range parameters {
+				super.harmless(fmt.Sprintf("GET %s, %s", path, name), super.get(path+"?"+url.Values{name: {"a\x00\xff"}}.Encode()))
+			}
+			super.harmless("GET "+path+"?%zz", super.get(path+"?%zz&;=%"))
+		}
+	})
+}
+
+// Nonsense in the path is something that does not exist.
+func TestHostilePaths(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		super := s.as(s.w.Super)
+		for _, r := range web.Routes() {
+			if !strings.Contains(r[1], ":") || strings.HasPrefix(r[1], "/setup") {
+				continue
+			}
+			for _, v := range append([]string{"x", "1e3", "+1", "0x1"}, hostile...) {
+				if strings.HasPrefix(r[1], "/join/:") || r[1] == "/contacts/members/:id" && v == "new" {
+					continue
+				}
+				path := regexp.MustCompile(`:\w+`).ReplaceAllLiteralString(r[1], url.PathEscape(v))
+				rec := super.do(hostileRequest(r[0], path, url.Values{"decision": {"approve"}, "action": {"add"}, "reason": {"x"}}))
+				super.harmless(r[0]+" "+path, rec)
+				if rec.Code != 404 && !strings.HasPrefix(path, "/login/link/") {
+					t.Errorf("%s %.80s: %d, want 404", r[0], path, rec.Code)
+				}
+			}
+		}
+		for _, v := range hostile {
+			super.harmless("ticket", super.get("/join/"+url.PathEscape(v)))
+			super.harmless("scan", super.get("/j/"+url.PathEscape(v)))
+			super.harmless("path", super.get("/"+url.PathEscape(v)))
+		}
+	})
+}
+
+func hostileRequest(method, path string, form url.Values) *http.Request {
+	if method != http.MethodPost {
+		return httptest.NewRequest(method, path, nil)
+	}
+	r := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+// fields are what each form sends when all is well. Those that end things come last.
+func (p props) fields() [][]string {
+	group := []string{"name", "群", "type", "internal", "department_id", p.department, "capacity", "10", "purpose", "用途", "join_mode", "approval",
+		"entry_kind", "link", "entry_url", "https://chat.example/a", "entry_valid_until", "2027-01-01", "version", "1"}
+	member := []string{"job_number", "", "name", "李雷", "phone", "13900000001", "email", "", "department_id", p.department, "head", "", "version", "1"}
+	one := []string{"member_id", p.member, "phone", "", "action", "add", "duty", "review"}
+	return [][]string{
+		append([]string{"/groups"}, group...), append([]string{"/groups/:id"}, group...),
+		append([]string{"/contacts/members"}, member...), append([]string{"/contacts/members/:id"}, member...),
+		{"/lang", "lang", "en", "next", "/groups"}, {"/contacts/departments", "name", "新", "parent_id", p.department},
+		{"/contacts/departments/:id/rename", "name", "新"}, {"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.RD)},
+		append([]string{"/contacts/departments/:id/heads"}, one...), {"/contacts/members/:id/invite", "send", "1"},
+		{"/contacts/import", "file", "", "dry_run", "on"}, {"/contacts/import/:id/apply", "x", ""}, {"/contacts/import/:id/cancel", "x", ""},
+		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
+		{"/groups/:id/codes", "label", "门", "validity", "until", "valid_until", "2026-12-12", "confirm_permanent", "on", "daily_cap", "1",
+			"total_cap", "2", "networks", "10.0.0.0/8", "audience", p.department, "valid_from", "", "redirect", ""},
+		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
+		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
+		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit"},
+		{"/settings/organisation", "name", "晨星", "timezone", "Asia/Shanghai", "language", "zh-CN"},
+		append([]string{"/settings/policies"}, p.policies()...),
+		{"/settings/policies/presets/:id", "capacity", "1", "validity", "7d", "total_cap", "", "daily_cap", "", "source", "x"},
+		append([]string{"/settings/roles/appoint"}, one...), append([]string{"/settings/roles/remove"}, one...), {"/settings/devices/end", "id", "x", "others", ""},
+		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "answer", "", "invite_code", "", "password", "", "phone_last4", ""},
+		{"/join/withdraw", "x", ""}, {"/login", "phone", "13900000009", "password", "", "next", "/", "resend", ""},
+		{"/login/verify", "code", "123456", "next", "/"}, {"/login/link/:token", "x", ""}, {"/setup/:token", "organisation", "x", "timezone", "UTC", "name", "x", "phone", "1", "password", "x", "language", "en"},
+		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/withdraw", "x", ""},
+		{"/codes/:id/regenerate", "reason", "x"}, {"/codes/:id/revoke", "reason", "x"}, {"/groups/:id/members/:membership/remove", "x", ""},
+		{"/contacts/members/:id/depart", "reason", "x"}, {"/groups/:id/disband", "reason", "x", "confirm_name", "x"}, {"/contacts/departments/:id/delete", "x", ""},
+		{"/logout", "x", ""},
+	}
+}
+
+func (p props) policies() (pairs []string) {
+	for _, e := range page(p.s.t, p.s.as(p.s.w.Super).get("/settings/policies")).Find(`form[action="/settings/policies"] [name]`).EachIter() {
+		pairs = append(pairs, e.AttrOr("name", ""), e.AttrOr("value", ""))
+	}
+	return pairs
+}
+
+func TestHostileFields(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		p := s.props()
+		forms := p.fields()
+		for _, r := range web.Routes() {
+			if r[0] == http.MethodPost && !slices.ContainsFunc(forms, func(f []string) bool { return f[0] == r[1] }) {
+				t.Errorf("no form for POST %s in this test", r[1])
+			}
+		}
+		for _, f := range forms {
+			path, fields := p.path(f[0]), f[1:]
+			super := s.as(s.w.Super)
+			for i := 0; i+1 < len(fields); i += 2 {
+				for _, v := range hostile {
+					super.assault(f[0], path, with(fields, fields[i], v), fields[i], v)
+				}
+			}
+			for _, v := range hostile {
+				all := slices.Clone(fields)
+				for i := 1; i < len(all); i += 2 {
+					all[i] = v
+				}
+				super.assault(f[0], path, all, "all", v)
+			}
+		}
+		for _, at := range []string{"/", "/contacts", "/groups", "/groups?view=all", "/codes", "/requests", "/approvals", "/audit", "/settings/roles", "/settings/policies"} {
+			super := s.as(s.w.Super)
+			rec := super.get(at)
+			want(t, rec, 200)
+			super.harmless(at, rec)
+		}
+	})
+}
+
+// assault posts as a form, with what a public form carries, to somebody whom no limit stops.
+func (b *browser) assault(route, path string, pairs []string, field, value string) {
+	b.t.Helper()
+	if route == "/login" || route == "/login/verify" || route == "/s" || route == "/join" {
+		b.exec("DELETE FROM throttles")
+	}
+	if _, known := b.cookies["doorplate_session"]; !known {
+		*b = *b.as(b.w.Super)
+	}
+	if route == "/login" || route == "/login/verify" || strings.HasPrefix(route, "/setup") || route == "/join" {
+		pairs = append(slices.Clone(pairs), "form_key", b.deps.Auth.NewFormKey())
+		visitor := b.visitor()
+		visitor.harmless(fmt.Sprintf("POST %s, %s = %.20q, signed out", path, field, value), visitor.post(path, pairs...))
+		pairs = with(pairs, "form_key", b.deps.Auth.NewFormKey())
+	}
+	b.harmless(fmt.Sprintf("POST %s, %s = %.20q", path, field, value), b.post(path, pairs...))
+}
+
+// What a browser says of itself is typed by somebody too.
+func TestHostileHeaders(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		_, code := s.door("approval")
+		door := s.printed(code)
+		for _, v := range []string{"\xff\xfe", strings.Repeat("长", 5000), probe, "a\x01b", "' OR 1=1 --", "😀\u202e", "a\x00b"} {
+			for _, name := range []string{"User-Agent", "Accept-Language", "X-Forwarded-For", "Referer", "Cookie", "Accept", "Content-Type", "Sec-Purpose"} {
+				for _, r := range []*http.Request{httptest.NewRequest(http.MethodGet, door, nil), httptest.NewRequest(http.MethodGet, "/login", nil),
+					hostileRequest(http.MethodPost, "/login", url.Values{"phone": {s.w.StaffPhone}, "form_key": {s.deps.Auth.NewFormKey()}})} {
+					r.Header.Set(name, v)
+					if name == "Cookie" {
+						r.Header.Set(name, "doorplate_session="+v+"; doorplate_join="+v+"; doorplate_lang="+v+"; doorplate_left="+v+"; doorplate_flash="+v+"; doorplate_challenge="+v)
+					}
+					b := s.visitor()
+					b.harmless(fmt.Sprintf("%s %s, %s: %.20q", r.Method, r.URL.Path, name, v), b.do(r))
+					s.exec("DELETE FROM throttles")
+				}
+			}
+		}
+	})
+}
