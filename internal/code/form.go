@@ -42,11 +42,11 @@ func oneLine(text string) string {
 	return strings.TrimSpace(text)
 }
 
-func checkLabel(text string, wrong fault.Invalid) string {
+func checkLabel(text, unnamed string, wrong fault.Invalid) string {
 	label := oneLine(text)
 	switch {
 	case label == "":
-		wrong["label"] = fault.Msg("codes.error.label.empty")
+		return unnamed
 	case utf8.RuneCountInString(label) > maxLabel:
 		wrong["label"] = fault.Msg("codes.error.label.long", "Max", maxLabel)
 	}

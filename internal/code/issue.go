@@ -110,7 +110,7 @@ func (s *Service) parse(tx *gorm.DB, by access.Actor, g group.Group, form Form) 
 	if form.Validity == "" {
 		form.Validity = Validities[0]
 	}
-	c := Code{GroupID: g.ID, Label: checkLabel(form.Label, wrong), Validity: form.Validity, IssuedBy: by.MemberID, IssuedAt: now}
+	c := Code{GroupID: g.ID, Label: checkLabel(form.Label, g.Name, wrong), Validity: form.Validity, IssuedBy: by.MemberID, IssuedAt: now}
 	c.ValidUntil = validUntil(form.Validity, form.ValidUntil, now, org.Location(), policies.TemporaryMaxDays, wrong)
 	c.DailyCap = checkCap("daily_cap", form.DailyCap, wrong)
 	c.TotalCap = checkCap("total_cap", form.TotalCap, wrong)

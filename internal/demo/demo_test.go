@@ -56,7 +56,11 @@ func TestFill(t *testing.T) {
 				t.Errorf("head %d has %d groups with five requests, want 3", id, n)
 			}
 		}
-		for _, phone := range []string{"+8613800000005", "+8613800000006"} {
+		for phone, name := range map[string]string{"+8613800000005": "研发中心", "+8613800000006": "市场部"} {
+			if n := count(t, db, `SELECT count(*) FROM member_departments x JOIN members m ON m.id = x.member_id
+				JOIN departments d ON d.id = x.department_id WHERE m.phone = ? AND d.name = ?`, phone, name); n != 1 {
+				t.Errorf("%s is not in %s itself", phone, name)
+			}
 			if n := count(t, db, "SELECT count(*) FROM memberships x JOIN members m ON m.id = x.member_id WHERE m.phone = ? AND x.status = 'active'", phone); n < 1 {
 				t.Errorf("%s belongs to no group", phone)
 			}
