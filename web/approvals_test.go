@@ -27,7 +27,7 @@ func TestAHeadsExternalGroupExistsOnlyAfterASuperAdminApproves(t *testing.T) {
 			}
 		}
 		want(t, s.as(s.w.OtherHead).get(at), 404)
-		want(t, s.as(s.w.Staff).get(at), 403)
+		want(t, s.as(s.w.Staff).get(at), 404)
 		want(t, s.as(s.w.Staff).get("/approvals"), 403)
 		if got := page(t, super.get("/approvals")).Find("tbody tr").Length(); got != 1 {
 			t.Errorf("%d wait", got)

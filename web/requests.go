@@ -130,6 +130,9 @@ func (s *server) readDecision(c echo.Context) (d join.Decision, ids []int64, err
 
 // refuseDecision shows the page the form came from again, with what was typed.
 func (s *server) refuseDecision(c echo.Context, ids []int64, err error) error {
+	if may := s.Joins.MayDecide(c.Request().Context(), actor(c), ids...); may != nil {
+		return may
+	}
 	wrong, isWrong := err.(fault.Invalid)
 	if !isWrong || wantsJSON(c) {
 		return err

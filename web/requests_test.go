@@ -87,6 +87,8 @@ func TestDecidingOne(t *testing.T) {
 		}
 		want(t, decide("id", b, "decision", "reject", "reason", "名额已满"), 303, "/requests")
 		want(t, s.as(s.w.Staff).post("/requests/decide", "id", b, "decision", "approve"), 403)
+		want(t, s.as(s.w.Staff).post("/requests/decide", "id", c, "decision", "maybe"), 404)
+		want(t, s.as(s.w.Staff).post("/requests/decide"), 403)
 		want(t, s.as(s.w.Staff).get("/requests"), 403)
 		want(t, s.as(s.w.OtherHead).get("/requests/"+a), 404)
 		want(t, head.get("/requests/"+a), 200)

@@ -81,11 +81,11 @@ func (s *Service) Fetch(ctx context.Context, by access.Actor, id int64) (File, e
 		if err != nil {
 			return err
 		}
-		if a.Kind != ExportKind || a.RequestedBy != by.MemberID || a.Status != Approved {
-			return fault.NotFound
-		}
 		if err := access.Check(by, access.FullExport, access.Object{}); err != nil {
 			return err
+		}
+		if a.Kind != ExportKind || a.RequestedBy != by.MemberID || a.Status != Approved {
+			return fault.NotFound
 		}
 		if !s.Fetchable(a) {
 			return fault.Gone{Message: fault.Msg("approvals.error.file_over")}

@@ -52,8 +52,11 @@ func (r Result) Decided() bool { return r.Outcome == Approved || r.Outcome == Re
 // Decide approves or rejects requests, each on its own: one that cannot be
 // decided does not keep the others from it. The results are in the order of
 // ids. Of any number of deciders exactly one decides a request, and a group
-// never gets more members than seats.
+// never gets more members than seats. Who lacks the right gets what MayDecide says.
 func (s *Service) Decide(ctx context.Context, by access.Actor, d Decision, ids ...int64) (results []Result, err error) {
+	if err := s.MayDecide(ctx, by, ids...); err != nil {
+		return nil, err
+	}
 	if d.Reason = strings.TrimSpace(d.Reason); !d.Approve && d.Reason == "" {
 		return nil, fault.Invalid{"reason": fault.Msg("requests.error.reason.missing")}
 	}
@@ -69,6 +72,45 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, d Decision, ids .
 		return err
 	})
 	return results, err
+}
+
+// MayDecide answers whether by may try to decide: fault.Forbidden without the
+// right, fault.NotFound when the only request is out of sight. Who has the right
+// somewhere learns what became of each request from its Result.
+func (s *Service) MayDecide(ctx context.Context, by access.Actor, ids ...int64) error {
+	somewhere := access.Check(by, access.RequestsDecide, access.Object{})
+	if len(ids) != 1 {
+		return somewhere
+	}
+	err := s.mayDecideOne(s.db.WithContext(ctx), by, ids[0])
+	if somewhere == nil && errors.Is(err, fault.NotFound) {
+		return nil
+	}
+	return err
+}
+
+func (s *Service) mayDecideOne(tx *gorm.DB, by access.Actor, id int64) error {
+	rows, err := byIDs(tx, []int64{id})
+	if err != nil {
+		return err
+	}
+	row, there := rows[id]
+	if !there {
+		return fault.NotFound
+	}
+	joined, err := joins(tx, by, row.GroupID)
+	if err != nil {
+		return err
+	}
+	return access.Check(by, access.RequestsDecide, row.groupObject(joined))
+}
+
+// joins reports whether by is a member of the group.
+func joins(tx *gorm.DB, by access.Actor, groupID int64) (bool, error) {
+	if by.Kind != access.Member {
+		return false, nil
+	}
+	return group.Joined(tx, groupID, group.Person{MemberID: &by.MemberID})
 }
 
 func (s *Service) decide(tx *gorm.DB, by access.Actor, d Decision, ids []int64) ([]Result, error) {

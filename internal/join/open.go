@@ -37,12 +37,9 @@ func (s *Service) Open(ctx context.Context, by access.Actor, id int64) (Detail, 
 	if len(rows) == 0 {
 		return Detail{}, fault.NotFound
 	}
-	joined := false
-	if by.Kind == access.Member {
-		var err error
-		if joined, err = group.Joined(tx, rows[0].GroupID, group.Person{MemberID: &by.MemberID}); err != nil {
-			return Detail{}, err
-		}
+	joined, err := joins(tx, by, rows[0].GroupID)
+	if err != nil {
+		return Detail{}, err
 	}
 	if err := access.Check(by, access.RequestsDecide, rows[0].groupObject(joined)); err != nil {
 		return Detail{}, err

@@ -1,0 +1,463 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"doorplate/internal/access"
+	"doorplate/web"
+)
+
+// things is one of everything, in one department.
+type things struct {
+	n                                      int
+	department, member, request, run, seat int64
+	gid, code                              string
+	mine, theirs, export                   int64 // approvals: the reader's own, a head's, the reader's granted export
+	preset                                 int64
+	above                                  int64 // the department above
+	free                                   int64 // a member who is in no group
+}
+
+// line is what the page "Who may do what" says about one route. own has the
+// answers for super admin, head, staff and a group admin with the review duty
+// on things of 平台组; foreign has those for head, staff and group admin on
+// things of 市场部, "" when the route names no thing. y is allowed, a number the
+// status of the refusal. open routes answer everybody alike: nobody, then
+// anybody signed in.
+type line struct {
+	route        string
+	at           func(things) []any
+	fields       func(things) []string
+	own, foreign string
+	open         string
+}
+
+const (
+	all    = "y y y y"
+	admins = "y y 403 403"
+	review = "y y 403 y"
+	supers = "y 403 403 403"
+	hidden = "404 404 404"
+)
+
+func atDepartment(o things) []any { return []any{o.department} }
+func atMember(o things) []any     { return []any{o.member} }
+func atRun(o things) []any        { return []any{o.run} }
+func atGroup(o things) []any      { return []any{o.gid} }
+func atSeat(o things) []any       { return []any{o.gid, o.seat} }
+func atCode(o things) []any       { return []any{o.code} }
+func atRequest(o things) []any    { return []any{o.request} }
+func atMine(o things) []any       { return []any{o.mine} }
+func atExport(o things) []any     { return []any{o.export} }
+func atPreset(o things) []any     { return []any{o.preset} }
+
+// sends are fields that hold for whatever thing.
+func sends(pairs ...string) func(things) []string {
+	return func(things) []string { return pairs }
+}
+
+func named(o things) string { return fmt.Sprintf("新的%d", o.n) }
+
+func sendsMember(o things) []string {
+	return []string{"name", named(o), "phone", fmt.Sprintf("137%08d", o.n), "department_id", fmt.Sprint(o.department)}
+}
+
+func sendsGroup(o things) []string {
+	return []string{"name", named(o), "type", "internal", "department_id", fmt.Sprint(o.department), "capacity", "20", "purpose", "测试", "join_mode", "approval"}
+}
+
+func sendsFree(o things) []string { return []string{"member_id", fmt.Sprint(o.free)} }
+
+var why = sends("reason", "测试")
+
+// lines has one line per route: each new route gets its own here.
+var lines = []line{
+	{route: "GET /healthz", open: "200 200"},
+	{route: "GET /readyz", open: "200 200"},
+	{route: "GET /metrics", open: "404 404"},
+	{route: "GET /static/*", open: "404 404"},
+	{route: "POST /lang", open: "303 303"},
+	{route: "GET /setup/:token", open: "404 404"},
+	{route: "POST /setup/:token", open: "404 404"},
+	{route: "POST /setup/:token/demo", open: "404 404"},
+	{route: "GET /login", open: "200 303"},
+	{route: "POST /login", open: "422 422"},
+	{route: "GET /login/verify", open: "303 303"},
+	{route: "POST /login/verify", open: "422 422"},
+	{route: "GET /login/link/:token", open: "410 410"},
+	{route: "POST /login/link/:token", open: "410 410"},
+	{route: "POST /logout", open: "303 303"},
+	{route: "GET /s", open: "200 200"},
+	{route: "POST /s", open: "404 404"},
+	{route: "GET /j/:token", open: "404 404"},
+	{route: "GET /join", open: "410 410"},
+	{route: "POST /join", open: "410 410"},
+	{route: "GET /join/entry.png", open: "410 410"},
+	{route: "POST /join/withdraw", open: "410 410"},
+	{route: "GET /join/:ticket", open: "410 410"},
+
+	{route: "GET /", own: all},
+	{route: "GET /menu", own: all},
+
+	{route: "GET /contacts", own: all},
+	{route: "POST /contacts/departments", own: supers, fields: func(o things) []string {
+		return []string{"name", named(o), "parent_id", fmt.Sprint(o.department)}
+	}},
+	{route: "GET /contacts/departments/:id", at: atDepartment, own: all, foreign: hidden},
+	{route: "POST /contacts/departments/:id/rename", at: atDepartment, own: supers, foreign: hidden, fields: sends("name", "平台组")},
+	{route: "POST /contacts/departments/:id/move", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
+		return []string{"parent_id", fmt.Sprint(o.above)}
+	}},
+	{route: "POST /contacts/departments/:id/delete", at: atDepartment, own: supers, foreign: hidden},
+	{route: "POST /contacts/departments/:id/heads", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
+		return append(sendsFree(o), "action", "add")
+	}},
+	{route: "POST /contacts/members", own: admins, foreign: "422 403 403", fields: sendsMember},
+	{route: "GET /contacts/members/new", own: admins},
+	{route: "GET /contacts/members/:id", at: atMember, own: all, foreign: hidden},
+	{route: "POST /contacts/members/:id", at: atMember, own: admins, foreign: hidden, fields: sendsMember},
+	{route: "GET /contacts/members/:id/edit", at: atMember, own: admins, foreign: hidden},
+	{route: "GET /contacts/members/:id/depart", at: atMember, own: admins, foreign: hidden},
+	{route: "POST /contacts/members/:id/depart", at: atMember, own: admins, foreign: hidden, fields: why},
+	{route: "GET /contacts/members/:id/invite", at: atMember, own: admins, foreign: hidden},
+	{route: "POST /contacts/members/:id/invite", at: atMember, own: admins, foreign: hidden},
+	{route: "GET /contacts/import", own: admins},
+	{route: "POST /contacts/import", own: admins},
+	{route: "GET /contacts/import/template.csv", own: admins},
+	{route: "GET /contacts/import/:id", at: atRun, own: admins, foreign: hidden},
+	{route: "POST /contacts/import/:id/apply", at: atRun, own: admins, foreign: hidden},
+	{route: "POST /contacts/import/:id/cancel", at: atRun, own: admins, foreign: hidden},
+	{route: "GET /contacts/import/:id/refused.csv", at: atRun, own: admins, foreign: hidden},
+
+	{route: "GET /groups", own: all},
+	{route: "GET /groups/new", own: admins},
+	{route: "POST /groups", own: admins, foreign: "404 403 403", fields: sendsGroup},
+	{route: "GET /groups/:id", at: atGroup, own: all, foreign: hidden},
+	{route: "POST /groups/:id", at: atGroup, own: admins, foreign: hidden, fields: sendsGroup},
+	{route: "GET /groups/:id/settings", at: atGroup, own: admins, foreign: hidden},
+	{route: "GET /groups/:id/disband", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/disband", at: atGroup, own: admins, foreign: hidden, fields: why},
+	{route: "POST /groups/:id/owner", at: atGroup, own: admins, foreign: hidden, fields: sendsFree},
+	{route: "POST /groups/:id/duties", at: atGroup, own: admins, foreign: hidden, fields: func(o things) []string {
+		return append(sendsFree(o), "duty", "review")
+	}},
+	{route: "POST /groups/:id/members", at: atGroup, own: review, foreign: hidden, fields: sendsFree},
+	{route: "POST /groups/:id/members/:membership/remove", at: atSeat, own: review, foreign: hidden},
+	{route: "GET /groups/:id/entry-image", at: atGroup, own: admins, foreign: hidden},
+
+	{route: "GET /codes", own: review},
+	{route: "GET /groups/:id/codes", at: atGroup, own: review, foreign: hidden},
+	{route: "GET /groups/:id/codes/new", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/codes", at: atGroup, own: admins, foreign: hidden, fields: sends("label", "前台")},
+	{route: "GET /codes/:id", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/qr.png", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/qr.svg", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/scans.csv", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/revoke", at: atCode, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/revoke", at: atCode, own: admins, foreign: hidden, fields: why},
+	{route: "GET /codes/:id/regenerate", at: atCode, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/regenerate", at: atCode, own: admins, foreign: hidden, fields: why},
+	{route: "POST /codes/:id/suspend", at: atCode, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/resume", at: atCode, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/adopt", at: atCode, own: admins, foreign: hidden},
+
+	{route: "GET /requests", own: review},
+	{route: "GET /requests/:id", at: atRequest, own: review, foreign: hidden},
+	{route: "POST /requests/decide", own: review, foreign: hidden, fields: func(o things) []string {
+		return []string{"id", fmt.Sprint(o.request), "decision", "approve"}
+	}},
+
+	{route: "GET /approvals", own: admins},
+	{route: "GET /approvals/:id", at: atMine, own: admins, foreign: hidden},
+	{route: "POST /approvals/decide", own: supers, foreign: hidden, fields: func(o things) []string {
+		return []string{"id", fmt.Sprint(o.theirs), "decision", "reject", "reason", "测试"}
+	}},
+	{route: "POST /approvals/:id/withdraw", at: atMine, own: admins, foreign: hidden},
+	{route: "GET /approvals/:id/file", at: atExport, own: supers, foreign: hidden},
+	{route: "POST /exports", own: supers, fields: sends("what", "members")},
+	{route: "GET /audit", own: admins},
+	{route: "GET /audit/export", own: supers},
+
+	{route: "GET /settings/organisation", own: supers},
+	{route: "POST /settings/organisation", own: supers, fields: sends("name", "晨星科技")},
+	{route: "GET /settings/policies", own: supers},
+	{route: "POST /settings/policies", own: supers},
+	{route: "POST /settings/policies/presets/:id", at: atPreset, own: supers},
+	{route: "GET /settings/roles", own: supers},
+	{route: "POST /settings/roles/appoint", own: supers, fields: sendsFree},
+	{route: "POST /settings/roles/remove", own: supers, fields: sendsFree},
+	{route: "GET /settings/devices", own: all},
+	{route: "POST /settings/devices/end", own: all, fields: sends("others", "1")},
+}
+
+func TestEveryRouteHasItsLine(t *testing.T) {
+	var known []string
+	for _, l := range lines {
+		known = append(known, l.route)
+	}
+	for _, r := range web.Routes() {
+		if i := slices.Index(known, r[0]+" "+r[1]); i < 0 {
+			t.Errorf("%v: each new route gets its line in the test of rights", r)
+		} else {
+			known = slices.Delete(known, i, i+1)
+		}
+	}
+	if len(known) > 0 {
+		t.Errorf("lines without a route, or twice: %v", known)
+	}
+}
+
+var unique int
+
+// insert runs an INSERT … RETURNING id.
+func (s *site) insert(sql string, args ...any) (id int64) {
+	s.t.Helper()
+	if err := s.db.Raw(sql+" RETURNING id", args...).Scan(&id).Error; err != nil {
+		s.t.Fatal(err)
+	}
+	return id
+}
+
+// colleague inserts a member of a department.
+func (s *site) colleague(department int64) access.Actor {
+	unique++
+	a := access.Actor{Kind: access.Member, Name: fmt.Sprintf("同事%d", unique)}
+	a.MemberID = s.insert("INSERT INTO members (name, phone, created_at, updated_at) VALUES (?, ?, ?, ?)", a.Name,
+		fmt.Sprintf("+86136%08d", unique), s.clock.Now(), s.clock.Now())
+	s.exec("INSERT INTO member_departments (member_id, department_id) VALUES (?, ?)", a.MemberID, department)
+	return a
+}
+
+// things makes one of everything in a department. What belongs to a person and
+// not to a department (an import, an approval) belongs to author; reviewer, if
+// any, has the review duty on the group.
+func (s *site) things(department int64, author access.Actor, reviewer int64) things {
+	s.t.Helper()
+	now, member := s.clock.Now(), s.colleague(department)
+	groupID, codeID := s.room("群", "internal", "approval", department, 50)
+	o := things{n: unique, department: department, member: member.MemberID, free: s.colleague(department).MemberID, gid: s.gid(groupID)}
+	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/png', ?, ?)", []byte("x"), now)
+	s.exec("UPDATE groups SET member_count = 1, entry_kind = 'upstream', entry_file_id = ?, entry_valid_until = ? WHERE id = ?", file, now.AddDate(0, 0, 7), groupID)
+	o.seat = s.insert("INSERT INTO memberships (group_id, member_id, joined_at) VALUES (?, ?, ?)", groupID, o.member, now)
+	if reviewer != 0 {
+		s.exec("INSERT INTO group_duties (group_id, member_id, duty) VALUES (?, ?, 'review')", groupID, reviewer)
+	}
+	if err := s.db.Raw("SELECT public_id FROM codes WHERE id = ?", codeID).Scan(&o.code).Error; err != nil {
+		s.t.Fatal(err)
+	}
+	s.exec("INSERT INTO scans (ref, at, code_id, outcome, address, channel) VALUES (?, ?, ?, 'live', '192.0.2.7', 'door')", fmt.Sprintf("ref%d", unique), now, codeID)
+	o.request = s.insert("INSERT INTO join_requests (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '同事', '+8613600000000', ?)",
+		groupID, codeID, o.free, now)
+	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
+		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
+	ask := `INSERT INTO approvals (kind, payload, summary, department_id, status, requested_by, requested_at, expires_at, decided_at)
+		VALUES (?, ?, '群', ?, ?, ?, ?, ?, ?)`
+	plan := fmt.Sprintf(`{"Name":"群","Type":"external","DepartmentID":%d}`, department)
+	asker := author // a request that staff may know of is their head's
+	if !author.Super && !author.Head() {
+		asker = s.w.Head
+	}
+	o.mine = s.insert(ask, "group.create.external", plan, department, "pending", asker.MemberID, now, now.AddDate(0, 0, 7), nil)
+	o.export = s.insert(ask, "export", `{"What":"members"}`, nil, "approved", author.MemberID, now, now.AddDate(0, 0, 7), now)
+	o.theirs = o.mine
+	if author.Super {
+		o.theirs = s.insert(ask, "group.create.external", plan, department, "pending", s.w.Head.MemberID, now, now.AddDate(0, 0, 7), nil)
+	}
+	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.db.Raw("SELECT min(id) FROM group_presets").Scan(&o.preset).Error; err != nil {
+		s.t.Fatal(err)
+	}
+	return o
+}
+
+func (s *site) gid(groupID int64) (gid string) {
+	s.t.Helper()
+	if err := s.db.Raw("SELECT gid FROM groups WHERE id = ?", groupID).Scan(&gid).Error; err != nil {
+		s.t.Fatal(err)
+	}
+	return gid
+}
+
+// walk makes the line's request about o.
+func (b *browser) walk(l line, o things) *httptest.ResponseRecorder {
+	b.t.Helper()
+	method, pattern, _ := strings.Cut(l.route, " ")
+	parts := strings.Split(pattern, "/")
+	var ids []any
+	if l.at != nil {
+		ids = l.at(o)
+	}
+	for i, p := range parts {
+		if strings.HasPrefix(p, ":") {
+			parts[i] = "nonsense"
+			if len(ids) > 0 {
+				parts[i], ids = fmt.Sprint(ids[0]), ids[1:]
+			}
+		}
+	}
+	path := strings.Join(parts, "/")
+	if method == http.MethodGet {
+		return b.get(path)
+	}
+	var pairs []string
+	if l.fields != nil {
+		pairs = l.fields(o)
+	}
+	return b.post(path, pairs...)
+}
+
+// rows is the whole content of the database but for sessions, whose times move by themselves.
+func (s *site) rows() map[string]string {
+	s.t.Helper()
+	var tables []string
+	list := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+	if s.db.Name() == "postgres" {
+		list = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+	}
+	if err := s.db.Raw(list).Scan(&tables).Error; err != nil {
+		s.t.Fatal(err)
+	}
+	content := map[string]string{}
+	for _, name := range tables {
+		if name == "sessions" {
+			continue
+		}
+		var rows []map[string]any
+		if err := s.db.Table(name).Find(&rows).Error; err != nil {
+			s.t.Fatal(err)
+		}
+		texts := make([]string, len(rows))
+		for i, r := range rows {
+			texts[i] = fmt.Sprint(r)
+		}
+		sort.Strings(texts)
+		content[name] = strings.Join(texts, "\n")
+	}
+	return content
+}
+
+// unchanged fails the test when a refused request left a trace.
+func (s *site) unchanged(what string, before map[string]string) {
+	s.t.Helper()
+	for name, now := range s.rows() {
+		if now != before[name] {
+			s.t.Errorf("%s changed %s:\n%s", what, name, now)
+			before[name] = now
+		}
+	}
+}
+
+// reader is one column of the page "Who may do what".
+type reader struct {
+	name string
+	access.Actor
+	reviews int64
+}
+
+func (s *site) readers() []reader {
+	admin := s.colleague(s.w.Platform)
+	return []reader{{"super admin", s.w.Super, 0}, {"head", s.w.Head, 0}, {"staff", s.w.Staff, 0}, {"group admin", admin, admin.MemberID}}
+}
+
+func (s *site) own(r reader) things { return s.things(s.w.Platform, r.Actor, r.reviews) }
+
+func TestRights(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		s.nobody()
+		for i, r := range s.readers() {
+			t.Run(r.name, func(t *testing.T) {
+				s := *s
+				s.t = t
+				s.denied(i, r)
+				s.allowed(i, r)
+			})
+		}
+	})
+}
+
+// nobody goes to every address without a session.
+func (s *site) nobody() {
+	own := s.things(s.w.Platform, s.w.Head, 0)
+	before := s.rows()
+	for _, l := range lines {
+		if l.open != "" {
+			continue
+		}
+		rec := s.visitor().walk(l, own)
+		next := "/"
+		if method, _, _ := strings.Cut(l.route, " "); method == http.MethodGet {
+			next = rec.Result().Header.Get("Location")
+			next, _ = url.QueryUnescape(strings.TrimPrefix(next, "/login?next="))
+			if next == "" || strings.Contains(next, ":") || !strings.HasPrefix(next, "/") {
+				s.t.Errorf("nobody: %s: next = %q", l.route, next)
+			}
+		}
+		if rec.Code != 303 || rec.Header().Get("Location") != "/login?next="+url.QueryEscape(next) {
+			s.t.Errorf("nobody: %s: %d to %s", l.route, rec.Code, rec.Header().Get("Location"))
+		}
+		s.unchanged("nobody: "+l.route, before)
+	}
+}
+
+// denied asks for everything that r may not do.
+func (s *site) denied(column int, r reader) {
+	own, foreign := s.own(r), s.things(s.w.Marketing, s.w.OtherHead, 0)
+	b := s.as(r.Actor)
+	before := s.rows()
+	ask := func(l line, o things, where, want string) {
+		if want == "y" {
+			return
+		}
+		if rec := b.walk(l, o); fmt.Sprint(rec.Code) != want {
+			s.t.Errorf("%s, %s: %d, want %s", l.route, where, rec.Code, want)
+		}
+		s.unchanged(l.route+", "+where, before)
+	}
+	for _, l := range lines {
+		if l.own != "" {
+			ask(l, own, "own", strings.Fields(l.own)[column])
+		}
+		if l.foreign != "" && column > 0 {
+			ask(l, foreign, "foreign", strings.Fields(l.foreign)[column-1])
+		}
+	}
+}
+
+// allowed asks for everything that r may do, each time about new things.
+func (s *site) allowed(column int, r reader) {
+	for _, l := range lines {
+		if l.open != "" {
+			s.open(l, r)
+			continue
+		}
+		if strings.Fields(l.own)[column] != "y" {
+			continue
+		}
+		rec := s.as(r.Actor).walk(l, s.own(r))
+		fits := rec.Code == 200
+		if strings.HasPrefix(l.route, "POST") {
+			fits = slices.Contains([]int{303, 409, 410, 422}, rec.Code)
+		}
+		if !fits || strings.HasPrefix(rec.Header().Get("Location"), "/login") {
+			s.t.Errorf("%s, allowed: %d %s", l.route, rec.Code, rec.Header().Get("Location"))
+		}
+	}
+}
+
+func (s *site) open(l line, r reader) {
+	want := strings.Fields(l.open)
+	for i, b := range []*browser{s.visitor(), s.as(r.Actor)} {
+		if rec := b.walk(l, things{}); fmt.Sprint(rec.Code) != want[i] {
+			s.t.Errorf("%s, signed in %v: %d, want %s", l.route, i == 1, rec.Code, want[i])
+		}
+	}
+}
