@@ -190,5 +190,5 @@ func deviceText(ctx context.Context, l scan.Line) string {
 	if slices.Contains(scan.Devices, l.Device) {
 		parts = append(parts, t(ctx, "codes.device."+l.Device))
 	}
-	return strings.Join(parts, "·")
+	return strings.Join(parts, t(ctx, "app.dot"))
 }

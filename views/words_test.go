@@ -7,6 +7,7 @@ import (
 	"doorplate/internal/audit"
 	"doorplate/internal/auth"
 	"doorplate/internal/i18n"
+	"doorplate/internal/join"
 )
 
 func TestHappenedNamesNobodyTwice(t *testing.T) {
@@ -44,6 +45,16 @@ func TestMiddleDotHasNoSpacesInChinese(t *testing.T) {
 	b := auth.Browser{App: "Firefox", System: "Linux"}
 	for lang, want := range map[string]string{i18n.Chinese: "Firefox·Linux", i18n.English: "Firefox · Linux"} {
 		if got := browserWords(i18n.With(context.Background(), lang), b); got != want {
+			t.Errorf("%s: got %q, want %q", lang, got, want)
+		}
+	}
+}
+
+func TestApplicantKeepsTheWholePhone(t *testing.T) {
+	member := int64(1)
+	r := join.Row{Department: "研发中心 / 测试组", JobNumber: "DP0180", Listed: join.Listed{Request: join.Request{MemberID: &member, Phone: "+8613900100180"}}}
+	for lang, want := range map[string]string{i18n.Chinese: "研发中心 / 测试组·DP0180·139****0180", i18n.English: "研发中心 / 测试组 · DP0180 · 139****0180"} {
+		if got := who(i18n.With(context.Background(), lang), r); got != want {
 			t.Errorf("%s: got %q, want %q", lang, got, want)
 		}
 	}
