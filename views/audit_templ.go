@@ -554,7 +554,7 @@ func auditFilter(p AuditProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "\"></div><div><label class=\"visually-hidden\" for=\"area\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "\"></div><div class=\"is-wide\"><label class=\"visually-hidden\" for=\"area\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1321,8 +1321,11 @@ func auditDetails(ctx context.Context, raw string) string {
 	}
 	var parts []string
 	for name, value := range details {
+		if strings.HasSuffix(name, "_id") {
+			continue // for the export; the name stands beside it
+		}
 		if text := fmt.Sprint(value); text != "" && text != "[]" && text != "map[]" {
-			parts = append(parts, detailName(ctx, name)+t(ctx, "audit.colon")+clip(text, 120))
+			parts = append(parts, detailName(ctx, name)+t(ctx, "audit.colon")+clip(detailValue(ctx, name, text), 120))
 		}
 	}
 	sort.Strings(parts)

@@ -6,7 +6,7 @@ import (
 	"doorplate/internal/auth"
 )
 
-// browserWords names a browser: "WeChat · Android", "Firefox · Linux".
+// browserWords names a browser: "WeChat · Android", in Chinese without the spaces.
 func browserWords(ctx context.Context, b auth.Browser) string {
 	switch {
 	case b.App == "" && b.System == "":
@@ -14,5 +14,5 @@ func browserWords(ctx context.Context, b auth.Browser) string {
 	case b.App == "" || b.System == "":
 		return b.App + b.System
 	}
-	return b.App + " · " + b.System
+	return b.App + t(ctx, "app.dot") + b.System
 }

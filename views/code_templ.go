@@ -154,7 +154,7 @@ func Code(p CodeProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = shell(Page{Title: p.Label + " · " + t(ctx, "codes.group.title"), Nav: "codes", Crumbs: codeCrumbs(ctx, p.GroupGID, p.GroupName, ui.Crumb{Text: p.Label})}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = shell(Page{Title: p.Label + t(ctx, "app.dot") + t(ctx, "codes.group.title"), Nav: "codes", Crumbs: codeCrumbs(ctx, p.GroupGID, p.GroupName, ui.Crumb{Text: p.Label})}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

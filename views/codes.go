@@ -125,18 +125,16 @@ type chart struct {
 }
 
 func drawChart(ctx context.Context, days []scan.Day) chart {
-	c := chart{}
-	top := 4
+	c, highest := chart{}, 0
 	for _, d := range days {
 		c.Scans += d.Scans
 		c.Joined += d.Joined
 		if d.Scans > c.BestScans {
 			c.BestScans, c.Best = d.Scans, dayText(ctx, d.Date)
 		}
-		for top < max(d.Scans, d.Joined) {
-			top *= 2
-		}
+		highest = max(highest, d.Scans, d.Joined)
 	}
+	top := chartTop(highest)
 	for i := 4; i >= 0; i-- {
 		c.Axis = append(c.Axis, top/4*i)
 	}
@@ -157,6 +155,17 @@ func drawChart(ctx context.Context, days []scan.Day) chart {
 	}
 	c.Line = line.String()
 	return c
+}
+
+// chartTop is the axis' end: four steps of 1, 2, 2.5 or 5 times a power of ten.
+func chartTop(highest int) int {
+	for ten := 1; ; ten *= 10 {
+		for _, step := range []int{ten, 2 * ten, ten * 5 / 2, 5 * ten} {
+			if step*4 >= highest {
+				return step * 4
+			}
+		}
+	}
 }
 
 func dayText(ctx context.Context, at time.Time) string { return at.In(zoneOf(ctx).loc).Format("01/02") }
@@ -181,5 +190,5 @@ func deviceText(ctx context.Context, l scan.Line) string {
 	if slices.Contains(scan.Devices, l.Device) {
 		parts = append(parts, t(ctx, "codes.device."+l.Device))
 	}
-	return strings.Join(parts, "·")
+	return strings.Join(parts, t(ctx, "app.dot"))
 }

@@ -832,7 +832,7 @@ func GroupCodes(p GroupCodesProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = shell(Page{Title: t(ctx, "codes.group.title") + " · " + p.Group.Name, Nav: "groups", Crumbs: codeCrumbs(ctx, p.Group.GID, p.Group.Name)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = shell(Page{Title: t(ctx, "codes.group.title") + t(ctx, "app.dot") + p.Group.Name, Nav: "groups", Crumbs: codeCrumbs(ctx, p.Group.GID, p.Group.Name)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

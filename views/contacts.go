@@ -19,6 +19,9 @@ func contactsCrumbs(ctx context.Context, n *directory.Node, more ...ui.Crumb) []
 		}
 	}
 	all := append(append([]ui.Crumb{{Text: t(ctx, "nav.contacts"), Href: paths.Contacts}}, below...), more...)
+	if len(all) == 1 {
+		return nil // the title says it already
+	}
 	all[len(all)-1].Href = ""
 	return all
 }

@@ -2,6 +2,8 @@ package views
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	"doorplate/internal/audit"
 )
@@ -30,6 +32,16 @@ func homeLead(ctx context.Context, p HomeProps) string {
 		return t(ctx, "home.lead.calm", "Date", date)
 	}
 	return t(ctx, "home.lead.waiting", "Date", date, "Count", p.Waiting)
+}
+
+// happened is one entry as a sentence: who did what, and to whom unless to themselves.
+func happened(ctx context.Context, l audit.Line) string {
+	words := []string{actorText(ctx, l), t(ctx, "audit.action."+l.Action)}
+	self := l.ActorKind == "member" && l.ObjectKind == "member" && l.ObjectID == strconv.FormatInt(l.ActorID, 10)
+	if name := objectName(l); name != "" && !self {
+		words = append(words, name)
+	}
+	return strings.Join(words, " ")
 }
 
 func actorText(ctx context.Context, l audit.Line) string {

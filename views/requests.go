@@ -95,7 +95,7 @@ func IsReason(key string) bool { return slices.Contains(reasons, key) }
 // who is the second line under an applicant's name.
 func who(ctx context.Context, r join.Row) string {
 	if r.Guest() {
-		return t(ctx, "requests.guest") + "·" + MaskPhone(r.Phone)
+		return t(ctx, "requests.guest") + t(ctx, "app.dot") + MaskPhone(r.Phone)
 	}
 	parts := []string{r.Department, r.JobNumber}
 	if r.Department == "" {
@@ -107,7 +107,7 @@ func who(ctx context.Context, r join.Row) string {
 	if r.Phone != "" {
 		parts = append(parts, MaskPhone(r.Phone))
 	}
-	return strings.Join(parts, "·")
+	return strings.Join(parts, t(ctx, "app.dot"))
 }
 
 // waited is how long a request has been waiting.
