@@ -115,7 +115,7 @@ func (s *server) dress(c echo.Context, org directory.Organisation, a access.Acto
 	ctx := c.Request().Context()
 	can := func(r access.Right) bool { return access.Can(a, r, access.Object{}) }
 	chrome := views.Chrome{
-		Organisation: org.Name, Name: a.Name, RoleKey: roleKey(a), Path: c.Request().URL.RequestURI(),
+		Organisation: org.Name, Name: a.Name, RoleKey: roleKey(a), Path: pagePath(c.Request()),
 		CanRequests: can(access.RequestsDecide), CanCodes: can(access.CodeDownload), CanAudit: can(access.AuditRead),
 		CanApprovals: a.Super || a.Head(), CanSettings: can(access.OrganisationEdit),
 		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate),
@@ -136,6 +136,19 @@ func (s *server) dress(c echo.Context, org directory.Organisation, a access.Acto
 	}
 	c.SetRequest(c.Request().WithContext(views.WithChrome(ctx, chrome)))
 	return nil
+}
+
+// pagePath is where the language switch leads back to: this page, or the one
+// whose form was sent, for a form's address cannot be opened.
+func pagePath(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return r.URL.RequestURI()
+	}
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Host != r.Host {
+		return paths.Home
+	}
+	return paths.Local(from.RequestURI())
 }
 
 func roleKey(a access.Actor) string {

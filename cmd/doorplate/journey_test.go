@@ -189,7 +189,8 @@ func (j *journey) enter(phone *testkit.Tab) {
 }
 
 func (j *journey) revoke() {
-	j.admin.Open(j.code + "/revoke")
+	j.admin.Open(j.code)
+	j.admin.Press(`main a[href$="/revoke/confirm"]`)
 	j.admin.Fill("reason", "照片被发到外部群")
 	j.admin.Press("main form button.btn-danger")
 	stranger := testkit.Browser(j.t, 390, 844)
