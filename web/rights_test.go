@@ -258,17 +258,17 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
 	ask := `INSERT INTO approvals (kind, payload, summary, department_id, status, requested_by, requested_at, expires_at, decided_at)
-		VALUES (?, ?, '群', ?, ?, ?, ?, ?, ?)`
-	plan := fmt.Sprintf(`{"Name":"群","Type":"external","DepartmentID":%d}`, department)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	plan := fmt.Sprintf(`{"Name":"群","Type":"external","DepartmentID":%d,"Capacity":20,"Purpose":"x","JoinMode":"approval","EntryKind":"none"}`, department)
 	asker := author // a request that staff may know of is their head's
 	if !author.Super && !author.Head() {
 		asker = s.w.Head
 	}
-	o.mine = s.insert(ask, "group.create.external", plan, department, "pending", asker.MemberID, now, now.AddDate(0, 0, 7), nil)
-	o.export = s.insert(ask, "export", `{"What":"members"}`, nil, "approved", author.MemberID, now, now.AddDate(0, 0, 7), now)
+	o.mine = s.insert(ask, "group.create.external", plan, "群", department, "pending", asker.MemberID, now, now.AddDate(0, 0, 7), nil)
+	o.export = s.insert(ask, "export", `{"What":"members"}`, "members", nil, "approved", author.MemberID, now, now.AddDate(0, 0, 7), now)
 	o.theirs = o.mine
 	if author.Super {
-		o.theirs = s.insert(ask, "group.create.external", plan, department, "pending", s.w.Head.MemberID, now, now.AddDate(0, 0, 7), nil)
+		o.theirs = s.insert(ask, "group.create.external", plan, "群", department, "pending", s.w.Head.MemberID, now, now.AddDate(0, 0, 7), nil)
 	}
 	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
 		s.t.Fatal(err)

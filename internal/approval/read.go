@@ -77,7 +77,7 @@ func (s *Service) ByID(ctx context.Context, by access.Actor, id int64) (Detail, 
 	open := d.State == Pending
 	d.CanWithdraw = open && d.Own
 	d.CanDecide = open && !d.Own && access.Can(by, access.ApprovalsDecide, access.Object{})
-	d.CanFetch = d.Own && s.Fetchable(a)
+	d.CanFetch = d.Own && s.Fetchable(a) && access.Can(by, access.FullExport, access.Object{})
 	switch a.Kind {
 	case GroupExternal:
 		return d, d.fillGroup(db)

@@ -57,6 +57,19 @@ func placeholders(value any) string {
 	return strings.Join(slices.Sorted(maps.Keys(names)), " ")
 }
 
+// English has a form for one, which a text may lack.
+func TestEveryTextCanBeSaidOfOne(t *testing.T) {
+	for _, lang := range i18n.Languages {
+		for key := range keys(t, lang) {
+			for _, count := range []int{0, 1, 2} {
+				if text := i18n.In(lang, key, "Count", count); strings.Contains(text, "‹") {
+					t.Errorf("%s of %d: %s", lang, count, text)
+				}
+			}
+		}
+	}
+}
+
 func TestBothLanguagesSayTheSameThings(t *testing.T) {
 	zh, en := keys(t, i18n.Chinese), keys(t, i18n.English)
 	for key, names := range zh {

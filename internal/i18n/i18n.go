@@ -114,6 +114,10 @@ func In(lang, key string, args ...any) string {
 		config.TemplateData = data
 	}
 	text, err := c.localizer.Localize(config)
+	if err != nil && config.PluralCount != nil {
+		config.PluralCount = nil // a text with one form says every number with it
+		text, err = c.localizer.Localize(config)
+	}
 	if err != nil {
 		return "‹" + key + "›" // visible, and found by the catalog test
 	}
