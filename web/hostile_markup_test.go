@@ -14,7 +14,7 @@ const markup = probe + "<img src=x onerror=alert(1)>"
 // stored are the columns that hold what somebody typed.
 var stored = []string{"organisation.name", "departments.name", "members.name", "members.email", "members.departed_reason", "guests.name", "groups.name",
 	"groups.purpose", "groups.disband_reason", "group_presets.name_zh", "group_presets.source", "codes.label", "codes.networks", "codes.revoke_reason",
-	"join_requests.name", "join_requests.note", "join_requests.reason", "memberships.ended_reason", "imports.file_name", "import_rows.field",
+	"join_requests.name", "join_requests.note", "join_requests.reason", "memberships.ended_reason", "imports.file_name",
 	"approvals.reason", "sessions.user_agent", "sessions.address", "scans.device", "scans.app",
 	"scans.utm_source", "scans.utm_campaign", "scans.channel", "join_sessions.name"}
 

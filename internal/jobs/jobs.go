@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -108,14 +109,23 @@ func (o *Outbox) Next(ctx context.Context) (bool, error) {
 	err = o.do(ctx, *j)
 	now := o.now().UTC()
 	set := map[string]any{"done_at": now, "payload": []byte{}, "locked_until": nil, "last_error": ""}
+	row := o.db.WithContext(context.WithoutCancel(ctx)).Model(&job{}).Where("id = ?", j.ID)
 	if err != nil {
+		row = row.Where("attempts = ?", j.Attempts) // after the lease another worker may be at it
 		o.log.Warn("job failed", "kind", j.Kind, "id", j.ID, "attempt", j.Attempts, "err", err)
-		set = map[string]any{"locked_until": nil, "last_error": err.Error(), "run_at": now.Add(backOff(j.Attempts))}
+		set = map[string]any{"locked_until": nil, "last_error": storable(err), "run_at": now.Add(backOff(j.Attempts))}
 		if j.Attempts >= maxAttempts {
 			set["done_at"], set["payload"] = now, []byte{}
 		}
 	}
-	return true, o.db.WithContext(context.WithoutCancel(ctx)).Model(&job{}).Where("id = ?", j.ID).Updates(set).Error
+	return true, row.Updates(set).Error
+}
+
+// storable is what went wrong as text that either database takes.
+func storable(err error) string {
+	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "\uFFFD"), "\x00", "")
+	runes := []rune(text)
+	return string(runes[:min(len(runes), 500)])
 }
 
 const maxAttempts = 8

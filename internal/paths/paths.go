@@ -147,7 +147,7 @@ func Local(next string) string {
 		return "/"
 	}
 	u, err := url.Parse(next)
-	if err != nil || u.Host != "" || u.Scheme != "" {
+	if err != nil || u.Host != "" || u.Scheme != "" || strings.Contains(u.Path, "//") { // "/..//host" loses its dots on the way
 		return "/"
 	}
 	return next
