@@ -28,6 +28,10 @@ func (s *server) scanCode(c echo.Context) error {
 	if err != nil {
 		s.Log.ErrorContext(ctx, "scan not recorded", "reference", d.Ref, "err", err)
 		c.Response().Header().Set(echo.HeaderRetryAfter, "5")
+		if wantsJSON(c) {
+			s.answerProblem(c, s.explain(ctx, err), d.Ref)
+			return nil
+		}
 		return render(c, http.StatusServiceUnavailable, views.NotRecorded(d.Ref, c.Request().URL.RequestURI()))
 	}
 	if d.Outcome == scan.Live {

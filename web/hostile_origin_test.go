@@ -148,13 +148,13 @@ func TestNextNeverLeavesThisServer(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		for _, next := range elsewhere {
 			rec := s.as(s.w.Super).post("/lang", "lang", "en", "next", next)
-			local(t, next, rec)
+			staysHere(t, next, rec)
 			b := s.visitor()
 			s.exec("DELETE FROM throttles")
 			rec = b.signIn("13800000005", next)
 			want(t, rec, 303)
-			local(t, next, rec)
-			local(t, next, s.visitor().get(next2path(next)))
+			staysHere(t, next, rec)
+			staysHere(t, next, s.visitor().get(next2path(next)))
 		}
 		b := s.visitor()
 		s.exec("DELETE FROM throttles")
@@ -168,7 +168,7 @@ func next2path(next string) string {
 }
 
 // local fails the test for a redirect that any reading of addresses takes elsewhere.
-func local(t *testing.T, next string, rec *httptest.ResponseRecorder) {
+func staysHere(t *testing.T, next string, rec *httptest.ResponseRecorder) {
 	t.Helper()
 	to := rec.Header().Get("Location")
 	if to == "" {

@@ -15,9 +15,10 @@ import (
 type who uint8
 
 const (
-	public   who = iota // even before set-up and without a database
-	firstRun            // only until set-up
-	anyone              // once set up
+	public    who = iota // even before set-up and without a database
+	firstRun             // only until set-up
+	anyone               // once set up
+	atTheDoor            // the same, and answers by itself when the database does not
 	signedIn
 )
 
@@ -142,7 +143,7 @@ var table = []route{
 
 	{http.MethodGet, paths.TypedCode, anyone, "", 0, (*server).showTypedCode},
 	{http.MethodPost, paths.TypedCode, anyone, "", 0, (*server).submitTypedCode},
-	{http.MethodGet, paths.Scan, anyone, "", 0, (*server).scanCode},
+	{http.MethodGet, paths.Scan, atTheDoor, "", 0, (*server).scanCode},
 	{http.MethodGet, paths.Join, anyone, "", 0, (*server).showJoin},
 	{http.MethodPost, paths.Join, anyone, "", 0, (*server).submitJoin},
 	{http.MethodGet, paths.JoinEntry, anyone, "", 0, (*server).showJoinEntry},

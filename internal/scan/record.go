@@ -69,8 +69,13 @@ var errBusy = errors.New("scan: the record was not written in time")
 // fault.Unavailable, with only Ref set, when the database did not take it in time.
 func (s *Service) Record(ctx context.Context, req Request) (Decision, error) {
 	s.Start(ctx)
+	deadline, bounded := ctx.Deadline()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	if bounded {
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
 	c := s.prepare(ctx, req)
 	failed := Decision{Ref: c.row.Ref}
 	select {
