@@ -12,14 +12,13 @@ import (
 // A typed code leads to the same place as the scan, whatever the code is worth.
 func TestTypedCode(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
-		gid, _ := s.w.Group(t, s.db, "平台组", "internal", "approval", s.w.Platform, 10)
-		until := s.clock.Now().Add(time.Hour)
-		_, old := s.w.Code(t, s.db, gid, "旧", &until, s.w.Super.MemberID)
+		_, gid := s.w.Group(t, s.db, "平台组", "internal", "approval", s.w.Platform, 10)
+		old := s.issue(gid, "label", "旧")
 		head, v := s.as(s.w.Head), s.visitor()
 		typed := func(id string) string {
 			return page(t, head.get("/codes/"+id)).Find("[data-typed]").Text()
 		}
-		first := typed(old) // was written without one
+		first := typed(old)
 		if len(first) != code.TypedLength || first != typed(old) {
 			t.Fatalf("typed code %q, then %q", first, typed(old))
 		}

@@ -34,7 +34,7 @@ type Code struct {
 	RevokedBy    *int64
 	RevokeReason string
 	ReplacedBy   *int64
-	TypedCode    *string // nil until it is first shown, for codes older than typed codes
+	TypedCode    *string // given when the code is issued
 }
 
 // TableName is for gorm.

@@ -46,9 +46,6 @@ func (s *Service) View(ctx context.Context, by access.Actor, publicID string) (V
 	if err != nil {
 		return View{}, err
 	}
-	if err := ensureTyped(tx, &f.Code); err != nil {
-		return View{}, err
-	}
 	v := View{Facts: f, At: s.now(), Now: f.State(s.now()), URL: s.URL(f.PublicID, 0), TypedAt: s.baseURL + paths.TypedCode}
 	org, err := directory.LoadOrganisation(tx)
 	if err != nil {

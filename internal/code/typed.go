@@ -92,25 +92,6 @@ func newTyped(tx *gorm.DB) (string, error) {
 	}
 }
 
-// ensureTyped gives a code from before there were typed codes its own; of two
-// readers at once the first one's stays.
-func ensureTyped(tx *gorm.DB, c *Code) error {
-	if c.TypedCode != nil {
-		return nil
-	}
-	typed, err := newTyped(tx)
-	if err != nil {
-		return err
-	}
-	if err := tx.Exec("UPDATE codes SET typed_code = ? WHERE id = ? AND typed_code IS NULL", typed, c.ID).Error; err != nil {
-		return fmt.Errorf("assign a typed code: %w", err)
-	}
-	if err := tx.Raw("SELECT typed_code FROM codes WHERE id = ?", c.ID).Scan(&c.TypedCode).Error; err != nil {
-		return fmt.Errorf("read the typed code: %w", err)
-	}
-	return nil
-}
-
 // TokenOfTyped returns the token that scanning the code would bring. What fails
 // its own check is fault.Invalid for "typed", an unknown one fault.NotFound.
 // Whether the code lives is the scan's to say.
