@@ -53,7 +53,7 @@ type props struct {
 	s                              *site
 	gid, code, request             string
 	department, member, membership string
-	run, approval, preset, device  string
+	run, approval, preset          string
 }
 
 func (s *site) props() props {
