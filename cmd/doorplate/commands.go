@@ -78,7 +78,7 @@ func demoCommand() *cobra.Command {
 			if err := p.migrated(ctx); err != nil {
 				return err
 			}
-			if err := demo.Fill(ctx, p.db, p.keys, time.Now()); err != nil {
+			if err := demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()); err != nil {
 				return err
 			}
 			fmt.Println("the demo organisation is ready; doorplate serve, then doorplate login-link 13800000001")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // a static image has no zone files
 
@@ -29,7 +30,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "doorplate: "+err.Error())
+	fmt.Fprintln(os.Stderr, "doorplate: "+strings.Join(strings.Fields(err.Error()), " ")) // drivers answer in several lines
 	if errors.As(err, &usageError{}) {
 		os.Exit(exitUsage)
 	}

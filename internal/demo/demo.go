@@ -44,12 +44,16 @@ type builder struct {
 	clock       time.Time // what the trail takes for now
 }
 
-// Fill writes the demo organisation in one transaction. A database that is set
+// Fill writes the demo organisation, living in the given time zone, in one transaction. A database that is set
 // up or has members answers ErrNotEmpty.
-func Fill(ctx context.Context, db *gorm.DB, keys secret.Keys, now time.Time) error {
+func Fill(ctx context.Context, db *gorm.DB, keys secret.Keys, zone string, now time.Time) error {
 	now = now.UTC().Truncate(time.Second)
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		return fmt.Errorf("time zone of the demo: %w", err)
+	}
 	return db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		b := &builder{tx: tx, rng: rand.New(rand.NewPCG(20261122, 7)), keys: keys, now: now, byName: map[string]*directory.Department{},
+		b := &builder{tx: tx, rng: rand.New(rand.NewPCG(20261122, 7)), keys: keys, now: now, loc: loc, byName: map[string]*directory.Department{},
 			home: map[int64]*directory.Department{}, inGroup: map[int64]map[int64]bool{}, kinds: map[int64]string{}}
 		b.trail = audit.New(keys, func() time.Time { return b.clock })
 		for _, step := range []func() error{
@@ -72,21 +76,10 @@ func (b *builder) claim() error {
 	if used {
 		return ErrNotEmpty
 	}
-	o, err := directory.LoadOrganisation(b.tx)
-	if err != nil {
-		return err
-	}
-	zone := o.Timezone
-	if zone == "" {
-		zone = "Asia/Shanghai"
-	}
-	if b.loc, err = time.LoadLocation(zone); err != nil {
-		return err
-	}
 	done := b.tx.Exec(`INSERT INTO organisation (id, name, timezone, language, key_fingerprint, setup_token_hash, set_up_at, created_at)
 		VALUES (1, ?, ?, 'zh-CN', ?, '', ?, ?)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, set_up_at = excluded.set_up_at, setup_token_hash = '', key_fingerprint = excluded.key_fingerprint
-		WHERE organisation.set_up_at IS NULL`, organisation, zone, b.keys.Fingerprint(), b.now, b.now)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, timezone = excluded.timezone, set_up_at = excluded.set_up_at, setup_token_hash = '', key_fingerprint = excluded.key_fingerprint
+		WHERE organisation.set_up_at IS NULL`, organisation, b.loc.String(), b.keys.Fingerprint(), b.now, b.now)
 	if done.Error == nil && done.RowsAffected == 0 {
 		return ErrNotEmpty
 	}

@@ -27,7 +27,7 @@ func count(t *testing.T, db *gorm.DB, query string, args ...any) int {
 
 func TestFill(t *testing.T) {
 	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
-		if err := demo.Fill(context.Background(), db, testkit.Keys(), now); err != nil {
+		if err := demo.Fill(context.Background(), db, testkit.Keys(), "Asia/Shanghai", now); err != nil {
 			t.Fatal(err)
 		}
 		for query, want := range map[string]int{
@@ -65,7 +65,7 @@ func TestFill(t *testing.T) {
 				t.Errorf("%s belongs to no group", phone)
 			}
 		}
-		if err := demo.Fill(context.Background(), db, testkit.Keys(), now); !errors.Is(err, demo.ErrNotEmpty) {
+		if err := demo.Fill(context.Background(), db, testkit.Keys(), "Asia/Shanghai", now); !errors.Is(err, demo.ErrNotEmpty) {
 			t.Errorf("second fill: %v", err)
 		}
 		r, err := audit.New(testkit.Keys(), time.Now).Verify(context.Background(), db, audit.Head{})
