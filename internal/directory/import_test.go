@@ -255,26 +255,13 @@ func TestFiftyThousandRows(t *testing.T) {
 	content := manyRows(50_000)
 	onBoth(t, func(t *testing.T, o office) {
 		for _, want := range []string{"done created 50000 changed 0 unchanged 0 refused 0 departments 50", "done created 0 changed 0 unchanged 50000 refused 0 departments 0"} {
-			began := time.Now()
 			i, _ := o.importFile(o.w.Super, content, false)
 			wantFigures(t, i, want)
-			if took := time.Since(began); took > 20*time.Second {
-				t.Errorf("took %v", took)
-			} else {
-				t.Logf("%v on %s", took, o.db.Name())
-			}
 		}
-		began := time.Now()
-		if _, err := o.Tree(ctx, o.w.Super); err != nil {
-			t.Fatal(err)
-		}
-		tree := time.Since(began)
 		for _, q := range []directory.Search{{}, {Query: "员工4999"}, {Query: "4999"}, {Department: o.w.RD}} {
-			began = time.Now()
 			if _, err := o.Members(ctx, o.w.Super, q); err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%s: %+v in %v; tree in %v", o.db.Name(), q, time.Since(began), tree)
 		}
 	})
 }
