@@ -121,9 +121,6 @@ func TestHostileParameters(t *testing.T) {
 			path := p.path(r[1])
 			s.fuzzAll(super, path, hostile)
 			s.fuzzAll(visitor, path, hostile[:3])
-			for _, name := range parameters {
-				super.harmless(fmt.Sprintf("GET %s, %s", path, name), super.get(path+"?"+url.Values{name: {"a\x00\xff"}}.Encode()))
-			}
 			super.harmless("GET "+path+"?%zz", super.get(path+"?%zz&;=%"))
 		}
 	})
