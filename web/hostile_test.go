@@ -25,7 +25,7 @@ var parameters = []string{"q", "department", "view", "after", "type", "status", 
 	"password", "resend", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what"}
 
 // leaks are words that only a Go or SQL error says.
-var leaks = regexp.MustCompile(`SQLSTATE|sql:|gorm|strconv\.|invalid byte sequence|no such (table|column)|goroutine |constraint failed|unmarshal|\.go:\d|‹`)
+var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
 
 // harmless fails the test for an answer that is a failure of ours, tells of the inside or runs what it was sent.
 func (b *browser) harmless(what string, rec *httptest.ResponseRecorder) {
@@ -37,8 +37,10 @@ func (b *browser) harmless(what string, rec *httptest.ResponseRecorder) {
 	if rec.Header().Get("Content-Type") == "application/problem+json" || !strings.HasPrefix(rec.Header().Get("Content-Type"), "text/html") {
 		return
 	}
-	if found := leaks.FindString(body); found != "" {
-		b.t.Errorf("%s: the page says %q", what, found)
+	for _, leak := range leaks {
+		if strings.Contains(body, leak) {
+			b.t.Errorf("%s: the page says %q", what, leak)
+		}
 	}
 	if strings.Contains(body, "<script>alert") || strings.Contains(body, "<img src=x") {
 		b.t.Errorf("%s: markup is not escaped", what)
