@@ -37,8 +37,9 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A body of 100 MB is refused before it is read, announced or not.
-func TestLargeBodiesAreRefusedEarly(t *testing.T) {
+// A body of 100 MB is refused with flat memory, announced or not. It is read to
+// its end, for most clients write all of it before they read the answer.
+func TestLargeBodiesAreRefusedFlat(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		p, super := s.props(), s.as(s.w.Super)
 		const size = 100 << 20
@@ -56,9 +57,6 @@ func TestLargeBodiesAreRefusedEarly(t *testing.T) {
 					runtime.ReadMemStats(&after)
 					if rec.Code != http.StatusRequestEntityTooLarge || !strings.Contains(rec.Header().Get("Content-Type"), "html") {
 						t.Errorf("%s, %s, announced %d: %d", path, kind, announced, rec.Code)
-					}
-					if body.read > 34<<20 || announced > 0 && body.read > 0 {
-						t.Errorf("%s, announced %d: %d bytes were read", path, announced, body.read)
 					}
 					if grown := after.TotalAlloc - before.TotalAlloc; grown > 12<<20 {
 						t.Errorf("%s, %s, announced %d: %d MB of memory", path, kind, announced, grown>>20)

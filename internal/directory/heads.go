@@ -87,10 +87,11 @@ func departmentByID(tx *gorm.DB, id int64) (Department, error) {
 	return d, nil
 }
 
-// lockMember reads a member for a change.
+// lockMember reads a member for a change. It leaves the key alone, so that rows
+// which only name the member (who decided, who was let in) do not wait for it.
 func lockMember(tx *gorm.DB, id int64) (Member, error) {
 	var m Member
-	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", id).Take(&m).Error
+	err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", id).Take(&m).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return m, fault.NotFound
 	} else if err != nil {

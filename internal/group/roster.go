@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"doorplate/internal/access"
 	"doorplate/internal/audit"
@@ -143,13 +144,15 @@ func fillSeats(tx *gorm.DB, by access.Actor, g Group, seats []Seat) error {
 // same person is thereby approved.
 func (s *Service) AddMember(ctx context.Context, by access.Actor, gid, memberID, phone string) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		// The person before the group, as everywhere: a departure under way ends
+		// first. What is wrong with the person is told after the right is checked.
+		m, unknown := directory.ActiveMember(tx.Clauses(clause.Locking{Strength: "SHARE"}), memberID, phone)
 		g, err := lock(tx, by, access.MemberAdd, gid)
 		if err != nil {
 			return err
 		}
-		m, err := directory.ActiveMember(tx, memberID, phone)
-		if err != nil {
-			return err
+		if unknown != nil {
+			return unknown
 		}
 		now := s.now().UTC()
 		switch in, err := Admit(tx, &Membership{GroupID: g.ID, MemberID: &m.ID, Source: "added"}, now); {
