@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"doorplate/internal/audit"
+	"doorplate/internal/database"
 	"doorplate/internal/fault"
 )
 
@@ -101,7 +102,7 @@ func (r *run) write(tx *gorm.DB, p *planner, rows []*plannedRow) (departments in
 		return 0, err
 	}
 	err = tx.Transaction(func(sp *gorm.DB) error { return r.writeRows(sp, todo) })
-	if !collided(err) {
+	if !database.Collided(err) {
 		return departments, err
 	}
 	for _, row := range todo {
@@ -109,17 +110,13 @@ func (r *run) write(tx *gorm.DB, p *planner, rows []*plannedRow) (departments in
 			row.who.id = 0
 		}
 		err := tx.Transaction(func(sp *gorm.DB) error { return r.writeRows(sp, []*plannedRow{row}) })
-		if collided(err) {
+		if database.Collided(err) {
 			row.refuse("", "import.cause.collision")
 		} else if err != nil {
 			return 0, err
 		}
 	}
 	return departments, nil
-}
-
-func collided(err error) bool {
-	return errors.Is(err, gorm.ErrDuplicatedKey) || errors.Is(err, gorm.ErrForeignKeyViolated)
 }
 
 // createDepartments writes the departments that the rows name and nobody has
