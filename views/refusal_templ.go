@@ -497,7 +497,7 @@ func NotRecorded(ref, path string) templ.Component {
 }
 
 // retries are the causes that trying again can cure.
-var retries = map[string]bool{scan.Network: true, scan.NotYet: true, scan.Daily: true, scan.Speed: true, scan.Off: true, scan.Suspended: true}
+var retries = map[string]bool{scan.Network: true, scan.NotYet: true, scan.Closed: true, scan.Daily: true, scan.Speed: true, scan.Off: true, scan.Suspended: true}
 
 // dead reports whether the plate is grey: this very code leads nowhere.
 func (p RefusalProps) dead() bool {

@@ -108,7 +108,7 @@ func (s *server) renderJoin(c echo.Context, status int, p views.JoinProps) error
 // barVisit answers like the scan itself would have, had it been known then.
 func (s *server) barVisit(c echo.Context, v join.View) error {
 	d := scan.Decision{Ref: v.ScanRef, At: s.Now(), Outcome: v.Barred, Cause: v.Barred, Facts: &v.Code}
-	if v.Barred == scan.NotYet {
+	if v.Barred == scan.NotYet || v.Barred == scan.Closed {
 		d.Outcome = scan.Off
 	}
 	notice, err := s.Scans.Notice(c.Request().Context(), d)

@@ -15,26 +15,45 @@ import (
 // Code is one issued code. PublicID (11 base64url characters) stands in URLs
 // and in the token.
 type Code struct {
-	ID           int64
-	PublicID     string
-	GroupID      int64
-	Label        string
-	Validity     string // 7d, 30d, until, permanent
-	ValidFrom    *time.Time
-	ValidUntil   *time.Time // nil = permanent
-	DailyCap     int        // 0 = none
-	TotalCap     int        // 0 = none
-	Networks     string     // CIDRs separated by spaces; empty = everywhere
-	Audience     string     // department ids separated by spaces; empty = everybody
-	IssuedBy     int64
-	IssuedAt     time.Time
-	SuspendedAt  *time.Time
-	SuspendedBy  *int64
-	RevokedAt    *time.Time
-	RevokedBy    *int64
-	RevokeReason string
-	ReplacedBy   *int64
-	TypedCode    *string // given when the code is issued
+	ID         int64
+	PublicID   string
+	GroupID    int64
+	Label      string
+	Validity   string // 7d, 30d, until, permanent
+	ValidFrom  *time.Time
+	ValidUntil *time.Time // nil = permanent
+	DailyCap   int        // 0 = none
+	TotalCap   int        // 0 = none
+	Networks   string     // CIDRs separated by spaces; empty = everywhere
+	Hours      Hours      // when it is open; empty = always
+	// The audience: fitting one of the three is enough; all empty = everybody.
+	Audience        string // department ids separated by spaces
+	AudienceRoles   string // of Roles, separated by spaces
+	AudiencePeople  string // member ids separated by spaces
+	PasswordHash    string // asked on the join page; empty = none
+	Benefit         string // one line on the poster and the join page
+	ValidityFixed   bool   // its end may not be moved
+	Fallback        string `gorm:"default:message"` // what happens to those its limits turn away
+	FallbackURL     string
+	FallbackGroupID *int64
+	Route           string `gorm:"default:one"` // which of its groups a visitor gets; one = GroupID only
+	Generation      int    `gorm:"default:1"`   // counts refreshes: the print stays, validity and counters start anew
+	RefreshedAt     *time.Time
+	Version         int64 `gorm:"default:1"` // counts changes of the terms
+	IssuedBy        int64
+	IssuedAt        time.Time
+	SuspendedAt     *time.Time
+	SuspendedBy     *int64
+	RevokedAt       *time.Time
+	RevokedBy       *int64
+	RevokeReason    string
+	ReplacedBy      *int64
+	TypedCode       *string // given when the code is issued
+}
+
+// Narrow reports whether only an audience may use the code.
+func (c Code) Narrow() bool {
+	return c.Audience != "" || c.AudienceRoles != "" || c.AudiencePeople != ""
 }
 
 // TableName is for gorm.

@@ -44,8 +44,8 @@ var ViewNames = []string{"attention", string(Live), string(Expired), string(Exha
 // rankSQL puts what somebody must look after first: an orphaned code, one that
 // turns people away, then the healthy, then what is over.
 const rankSQL = `CASE now_state WHEN 'suspended' THEN CASE WHEN issuer_ok THEN 4 ELSE 0 END WHEN 'exhausted' THEN 1 WHEN 'limited' THEN 2
-	WHEN 'expired' THEN 3 WHEN 'off' THEN 6 WHEN 'notyet' THEN 7 WHEN 'replaced' THEN 9 WHEN 'revoked' THEN 10 WHEN 'disbanded' THEN 11
-	ELSE CASE WHEN member_count >= capacity THEN 5 ELSE 8 END END`
+	WHEN 'expired' THEN 3 WHEN 'off' THEN 6 WHEN 'notyet' THEN 7 WHEN 'closed' THEN 8 WHEN 'replaced' THEN 10 WHEN 'revoked' THEN 11 WHEN 'disbanded' THEN 12
+	ELSE CASE WHEN member_count >= capacity THEN 5 ELSE 9 END END`
 
 // All lists the codes that by may see, unhealthy ones first, then the newest.
 // view is one of Views, a state, or empty; after is the cursor of the page before.

@@ -11,10 +11,11 @@ import (
 // State is what a code is worth right now. It is never stored.
 type State string
 
-// The states. Exhausted is the total cap, Limited today's.
+// The states. Exhausted is the total cap, Limited today's, Closed outside opening hours.
 const (
 	Live      State = "live"
 	NotYet    State = "notyet"
+	Closed    State = "closed"
 	Expired   State = "expired"
 	Exhausted State = "exhausted"
 	Limited   State = "limited"
@@ -26,7 +27,7 @@ const (
 )
 
 // States lists every state, unhealthy ones first.
-var States = []State{Suspended, Exhausted, Limited, Expired, Off, NotYet, Live, Replaced, Revoked, Disbanded}
+var States = []State{Suspended, Exhausted, Limited, Expired, Off, NotYet, Closed, Live, Replaced, Revoked, Disbanded}
 
 // Permanent is the validity of a code that does not expire.
 const Permanent = "permanent"
@@ -75,6 +76,8 @@ func (f Facts) State(now time.Time) State {
 		return Off
 	case f.ValidFrom != nil && f.ValidFrom.After(now):
 		return NotYet
+	case !f.Hours.OpenAt(now.In(f.Location())):
+		return Closed
 	case f.TotalCap > 0 && f.Total >= int64(f.TotalCap):
 		return Exhausted
 	case f.DailyCap > 0 && f.Today(now) >= int64(f.DailyCap):
@@ -148,10 +151,12 @@ const stateSQL = `CASE
 	WHEN c.suspended_at IS NOT NULL OR NOT ` + issuerSQL + ` THEN 'suspended'
 	WHEN g.join_mode = 'off' OR ` + joiningOffSQL + ` THEN 'off'
 	WHEN c.valid_from IS NOT NULL AND c.valid_from > ? THEN 'notyet'
+	WHEN c.hours <> '' AND substr(c.hours, ?, 1) = '0' THEN 'closed'
 	WHEN c.total_cap > 0 AND n.total >= c.total_cap THEN 'exhausted'
 	WHEN c.daily_cap > 0 AND n.day = ? AND n.day_total >= c.daily_cap THEN 'limited'
 	ELSE 'live' END`
 
 func stateArgs(now time.Time, loc *time.Location) []any {
-	return []any{now.UTC(), now.UTC(), now.In(loc).Format(time.DateOnly)}
+	local := now.In(loc)
+	return []any{now.UTC(), now.UTC(), quarterOf(local) + 1, local.Format(time.DateOnly)}
 }

@@ -3,6 +3,7 @@ package code_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,11 +84,20 @@ func arrange(r *rapid.T, db *gorm.DB, w testkit.World, now time.Time, group, id 
 		}
 		replaced = &row
 	}
-	run("UPDATE codes SET validity = ?, valid_until = ?, valid_from = ?, total_cap = ?, daily_cap = ?, issued_by = ?, suspended_at = ?, revoked_at = ?, replaced_by = ? WHERE id = ?",
-		validity, until, at("from"), rapid.IntRange(0, 2).Draw(r, "total cap"), rapid.IntRange(0, 2).Draw(r, "daily cap"), issuer,
+	run("UPDATE codes SET hours = ?, validity = ?, valid_until = ?, valid_from = ?, total_cap = ?, daily_cap = ?, issued_by = ?, suspended_at = ?, revoked_at = ?, replaced_by = ? WHERE id = ?",
+		week(r), validity, until, at("from"), rapid.IntRange(0, 2).Draw(r, "total cap"), rapid.IntRange(0, 2).Draw(r, "daily cap"), issuer,
 		rare(r, at, "suspended"), rare(r, at, "revoked"), replaced, id)
 	run("UPDATE code_counters SET total = ?, day_total = ?, day = ? WHERE code_id = ?", rapid.IntRange(0, 2).Draw(r, "total"),
 		rapid.IntRange(0, 2).Draw(r, "day total"), rapid.SampledFrom([]string{"2026-11-21", "2026-11-22", ""}).Draw(r, "day"), id)
+}
+
+// week is no opening hours, or a week of them at random.
+func week(r *rapid.T) string {
+	if rapid.IntRange(1, 2).Draw(r, "has hours") == 1 {
+		return ""
+	}
+	pattern := rapid.SampledFrom([]string{"0", "1", "01", "0000111", "11110000"}).Draw(r, "pattern")
+	return strings.Repeat(pattern, code.Quarters/len(pattern)+1)[:code.Quarters]
 }
 
 func pick(r *rapid.T, name string, oneIn int, rareValue, common string) string {

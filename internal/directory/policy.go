@@ -24,6 +24,11 @@ type Policies struct {
 	SessionMaxDays    int      // and after so long in any case
 	RequestDays       int      // a join request nobody decides expires after so long
 	ApprovalDays      int      // a second-person approval nobody decides expires after so long
+	ScanDays          int      // single scans are kept so long, then deleted; 0 = for ever (source: B37)
+	RefreshDays       int      // a permanent code should be refreshed after so long (source: C52, a quarter)
+	ScanTarget        int      // per cent of scans that should lead to a request or an entry (source: C42, 35)
+	StayTarget        int      // per cent that should still be in after 24 h (source: C43, 60)
+	UpstreamWarnHours int      // a reminder so long before the last chat QR image dies
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -31,6 +36,7 @@ func DefaultPolicies() Policies {
 	return Policies{
 		TemporaryMaxDays: 365, TicketSeconds: 15, UpstreamDays: 7, AddressPer10s: 3000, VisitorPer10s: 30,
 		GuestPrefixes: []string{"+86"}, SessionIdleHours: 72, SessionMaxDays: 30, RequestDays: 30, ApprovalDays: 14,
+		RefreshDays: 90, ScanTarget: 35, StayTarget: 60, UpstreamWarnHours: 48,
 	}
 }
 
@@ -44,6 +50,8 @@ func (p *Policies) fields() map[string]any {
 		"ticket_seconds": &p.TicketSeconds, "upstream_days": &p.UpstreamDays, "address_per_10s": &p.AddressPer10s,
 		"visitor_per_10s": &p.VisitorPer10s, "guest_prefixes": &p.GuestPrefixes, "session_idle_hours": &p.SessionIdleHours,
 		"session_max_days": &p.SessionMaxDays, "request_days": &p.RequestDays, "approval_days": &p.ApprovalDays,
+		"scan_days": &p.ScanDays, "refresh_days": &p.RefreshDays, "scan_target": &p.ScanTarget, "stay_target": &p.StayTarget,
+		"upstream_warn_hours": &p.UpstreamWarnHours,
 	}
 }
 

@@ -112,7 +112,7 @@ func (b *batch) decide(c *call) (Decision, error) {
 	d.Cause, d.After, err = b.cause(c)
 	d.Outcome = d.Cause
 	switch d.Cause {
-	case NotYet:
+	case NotYet, Closed:
 		d.Outcome = Off
 	case Daily:
 		d.Outcome = Exhausted
@@ -165,6 +165,9 @@ func refusal(f code.Facts, state code.State, now time.Time) (string, time.Durati
 		return "", 0
 	case code.NotYet:
 		return NotYet, f.ValidFrom.Sub(now)
+	case code.Closed:
+		opens, _ := f.Hours.NextOpening(now.In(f.Location()))
+		return Closed, max(0, opens.Sub(now))
 	}
 	return string(state), 0
 }

@@ -33,6 +33,7 @@ const (
 // Causes that are finer than the outcome they are kept under.
 const (
 	NotYet = "notyet" // kept as Off: not open yet
+	Closed = "closed" // kept as Off: outside opening hours
 	Daily  = "daily"  // kept as Exhausted: today's cap, open again tomorrow
 	Speed  = "speed"  // kept as Limited: too fast
 )
