@@ -45,6 +45,16 @@ func onBoth(t *testing.T, test func(t *testing.T, s *site)) {
 	testkit.DB(t, func(t *testing.T, db *gorm.DB) { test(t, newSite(t, db)) })
 }
 
+// bothAtOnce is onBoth for a long test that measures nothing: the two databases side by side.
+func bothAtOnce(t *testing.T, test func(t *testing.T, s *site)) {
+	for name, open := range map[string]func(testing.TB) *gorm.DB{"sqlite": testkit.SQLite, "postgres": testkit.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newSite(t, open(t)))
+		})
+	}
+}
+
 func newSite(t *testing.T, db *gorm.DB) *site {
 	clock := testkit.NewClock()
 	log := slog.New(slog.NewTextHandler(testLog{}, nil))
