@@ -1,13 +1,12 @@
 package scan
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"gorm.io/gorm"
 
 	"doorplate/internal/code"
+	"doorplate/internal/database"
 	"doorplate/internal/directory"
 )
 
@@ -23,19 +22,16 @@ type batch struct {
 	origins  map[printed][]origin
 }
 
-// decide reads what the decisions depend on, takes them in order of arrival,
-// and writes rows and counters.
-func (s *Service) decide(tx *gorm.DB, calls []*call) ([]Decision, error) {
-	b, err := s.read(tx, calls)
-	if err != nil {
-		return nil, err
-	}
+// decide takes the decisions in order of arrival, on what was read, and returns
+// the rows that record them.
+func (s *Service) decide(b *batch, calls []*call) ([]Decision, []row, error) {
 	decisions := make([]Decision, len(calls))
 	rows := make([]row, len(calls))
+	expires := b.now.Add(b.policies.Ticket())
 	for i, c := range calls {
 		d, err := b.decide(c)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		rows[i] = c.row
 		rows[i].Outcome = d.Outcome
@@ -43,48 +39,81 @@ func (s *Service) decide(tx *gorm.DB, calls []*call) ([]Decision, error) {
 			rows[i].CodeID, rows[i].Channel = d.Facts.ID, b.channel(c)
 		}
 		if d.Outcome == Live {
-			d.Ticket = s.Ticket(d.Ref, b.now.Add(b.policies.Ticket()))
+			d.Ticket = s.Ticket(d.Ref, expires)
 		}
 		decisions[i] = d
 	}
-	return decisions, b.write(rows)
+	return decisions, rows, nil
 }
 
-func (s *Service) read(tx *gorm.DB, calls []*call) (*batch, error) {
-	b := &batch{tx: tx, now: s.now().UTC().Truncate(time.Microsecond), facts: map[string]*code.Facts{}, counted: map[string]bool{}, audience: map[[2]int64]bool{},
-		origins: map[printed][]origin{}}
-	var err error
-	if b.policies, err = directory.LoadPolicies(tx); err != nil {
-		return nil, err
-	}
-	for _, c := range calls {
-		if c.publicID != "" {
-			b.facts[c.publicID] = nil
+func newBatch(tx *gorm.DB) *batch {
+	return &batch{tx: tx, policies: directory.DefaultPolicies(), facts: map[string]*code.Facts{},
+		counted: map[string]bool{}, audience: map[[2]int64]bool{}, origins: map[printed][]origin{}}
+}
+
+// at sets the moment of the decisions, once the counters are locked. Where the
+// clock of another instance is a little ahead and has begun the next day, it is
+// that day here too: a day whose count was begun anew would let too many in.
+func (b *batch) at(now time.Time) {
+	b.now = now.UTC().Truncate(time.Microsecond)
+	for _, f := range b.facts {
+		if f.Day <= f.DayOf(b.now) {
+			continue
+		}
+		if left := nextDay(b.now, f.Location()); left < clockSkew && f.Day == f.DayOf(b.now.Add(left)) {
+			b.now = b.now.Add(left)
 		}
 	}
-	if len(b.facts) == 0 {
-		return b, nil
-	}
-	all, err := code.LockFacts(tx, slices.Collect(maps.Keys(b.facts)))
-	if err != nil {
-		return nil, err
-	}
-	for i := range all {
-		b.facts[all[i].PublicID] = &all[i]
-	}
-	return b, b.readOrigins(calls)
 }
+
+// clockSkew is how far the clocks of two instances may be apart.
+const clockSkew = 5 * time.Minute
+
+// questions are what the decisions of some calls depend on. All of it is read in
+// the transaction that records them: a cache could let a scan through that a
+// revocation has just forbidden.
+func (b *batch) questions(calls []*call) []statement {
+	all := []statement{{sql: policiesSQL, each: func(scan func(...any) error) error {
+		var name, value string
+		if err := scan(&name, &value); err != nil {
+			return err
+		}
+		return b.policies.Set(name, value)
+	}}}
+	wanted, seen := []string{}, map[string]bool{}
+	for _, c := range calls {
+		if c.publicID != "" && !seen[c.publicID] {
+			seen[c.publicID] = true
+			wanted = append(wanted, c.publicID)
+		}
+	}
+	if len(wanted) == 0 {
+		return all
+	}
+	all = append(all, statement{sql: lockStatement(b.tx), args: []any{list(wanted)}, each: func(scan func(...any) error) error {
+		f, err := code.ScanFacts(scan)
+		b.facts[f.PublicID] = f
+		return err
+	}})
+	return append(all, b.askOrigins(calls)...)
+}
+
+func lockStatement(tx *gorm.DB) string {
+	if database.Postgres(tx) {
+		return lockPostgres
+	}
+	return lockSQL
+}
+
+const policiesSQL = "SELECT name, value FROM policies"
 
 // decide takes one decision. Only a live scan is counted.
 func (b *batch) decide(c *call) (Decision, error) {
 	d := Decision{Ref: c.row.Ref, At: b.now}
-	if f := b.known(c); f != nil {
-		snapshot := *f
-		d.Facts = &snapshot
-	}
 	var err error
 	d.Cause, d.After, err = b.cause(c)
 	d.Outcome = d.Cause
+	d.Facts = b.known(c)
 	switch d.Cause {
 	case NotYet, Closed:
 		d.Outcome = Off

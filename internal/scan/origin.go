@@ -1,8 +1,7 @@
 package scan
 
 import (
-	"encoding/json"
-	"fmt"
+	"strconv"
 	"strings"
 
 	"doorplate/internal/database"
@@ -10,8 +9,8 @@ import (
 
 // printed names one printed copy of a code; serial 0 is the code itself.
 type printed struct {
-	Code   string `json:"code"` // public id
-	Serial int    `json:"serial"`
+	Code   string // public id
+	Serial int
 }
 
 // origin is where a scan can come from: a copy with its channel, or, with serial
@@ -55,35 +54,32 @@ const (
 	originsSQLite   = `WITH w AS (SELECT value->>'code' AS code, value->>'serial' AS serial FROM json_each(?)) ` + originsSQL
 )
 
-// readOrigins reads the copies and channels that the calls name, in the
-// transaction: a copy that is withdrawn lets nobody through.
-func (b *batch) readOrigins(calls []*call) error {
+// askOrigins asks for the copies and channels that the calls name: a copy that
+// is withdrawn lets nobody through.
+func (b *batch) askOrigins(calls []*call) []statement {
 	wanted := asks(calls)
 	if len(wanted) == 0 {
 		return nil
 	}
-	list, err := json.Marshal(wanted)
-	if err != nil {
-		return err
+	text := []byte{'['}
+	for _, w := range wanted {
+		text = append(text, `{"code":`...)
+		text = appendText(text, w.Code)
+		text = append(text, `,"serial":`...)
+		text = strconv.AppendInt(text, int64(w.Serial), 10)
+		text = append(text, '}', ',')
 	}
 	sql := originsSQLite
 	if database.Postgres(b.tx) {
 		sql = originsPostgres
 	}
-	rows, err := b.tx.Raw(sql, string(list)).Rows()
-	if err != nil {
-		return fmt.Errorf("read copies and channels: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return []statement{{sql: sql, args: []any{closeList(text)}, each: func(scan func(...any) error) error {
 		var o origin
 		var id int64
-		if err := rows.Scan(&o.Code, &o.Serial, &o.channel, &o.utm[0], &o.utm[1], &o.utm[2], &o.revoked, &id); err != nil {
-			return fmt.Errorf("read copies and channels: %w", err)
-		}
+		err := scan(&o.Code, &o.Serial, &o.channel, &o.utm[0], &o.utm[1], &o.utm[2], &o.revoked, &id)
 		b.origins[o.printed] = append(b.origins[o.printed], o)
-	}
-	return rows.Err()
+		return err
+	}}}
 }
 
 // from finds the copy that a call names; false for a serial that was never printed.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"gorm.io/gorm"
 
@@ -215,30 +216,46 @@ func column(postgres bool, name string) string {
 	return "value->>'" + name + "'"
 }
 
+// addDays is asked for with every batch, and its text takes longer to write than to send.
+var addDaysTexts sync.Map
+
 func addDays(postgres bool, hours []int) string {
+	key := fmt.Sprint(postgres, hours)
+	if text, known := addDaysTexts.Load(key); known && len(hours) < 2 {
+		return text.(string)
+	}
 	counts := slices.Clone(dayColumns)
 	for _, h := range hours {
 		counts = append(counts, hourColumn(h))
 	}
-	return addRows(postgres, "scan_days", []string{"code_id", "day"}, counts)
+	text := addRows(postgres, "scan_days", []string{"code_id", "day"}, counts)
+	if len(hours) < 2 {
+		addDaysTexts.Store(key, text)
+	}
+	return text
 }
 
-func addFunnel(postgres bool) string {
+var addFunnelTexts = map[bool]string{true: funnelText(true), false: funnelText(false)}
+
+func addFunnel(postgres bool) string { return addFunnelTexts[postgres] }
+
+func funnelText(postgres bool) string {
 	return addRows(postgres, "scan_funnel", []string{"code_id", "day", "channel", "copy_serial"}, funnelColumns)
 }
 
-// write adds the counts to the tables.
-func (r rollup) write(tx *gorm.DB) error {
+// orders add the counts to the tables.
+func (r rollup) orders(postgres bool) (all []statement) {
 	if len(r.days) > 0 {
 		hours := r.hours()
-		if err := tx.Exec(addDays(database.Postgres(tx), hours), r.dayLines(hours)).Error; err != nil {
-			return fmt.Errorf("count scans by day: %w", err)
-		}
+		all = append(all, statement{sql: addDays(postgres, hours), args: []any{r.dayLines(hours)}})
 	}
 	if len(r.funnel) > 0 {
-		if err := tx.Exec(addFunnel(database.Postgres(tx)), r.funnelLines()).Error; err != nil {
-			return fmt.Errorf("count scans by origin: %w", err)
-		}
+		all = append(all, statement{sql: addFunnel(postgres), args: []any{r.funnelLines()}})
 	}
-	return nil
+	return all
+}
+
+// write adds the counts to the tables inside a transaction.
+func (r rollup) write(tx *gorm.DB) error {
+	return oneByOne(tx, r.orders(database.Postgres(tx)))
 }

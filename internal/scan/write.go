@@ -2,7 +2,6 @@ package scan
 
 import (
 	"cmp"
-	"fmt"
 	"strconv"
 
 	"doorplate/internal/database"
@@ -40,7 +39,7 @@ const (
 		FROM json_to_recordset(CAST(? AS json)) AS x(code_id bigint, serial integer, live bigint) WHERE p.code_id = x.code_id AND p.serial = x.serial`
 	copiesSQLite = `UPDATE code_copies SET scans = scans + coalesce(x.value->>'live', 0), last_scan_at = ?
 		FROM json_each(?) x WHERE code_copies.code_id = x.value->>'code_id' AND code_copies.serial = x.value->>'serial'`
-	rowsPostgres = `INSERT INTO scans (` + scanColumns + `) SELECT ref, CAST(? AS timestamptz), code_id, copy_serial, outcome, address, visitor, device, app, channel,
+	rowsPostgres = `INSERT INTO scans (` + scanColumns + `) SELECT ref, CAST(CAST(? AS text) AS timestamptz), code_id, copy_serial, outcome, address, visitor, device, app, channel,
 			utm_source, utm_medium, utm_campaign, member_id FROM json_to_recordset(CAST(? AS json)) AS r(
 			ref text, code_id bigint, copy_serial integer, outcome text, address text, visitor text, device text, app text,
 			channel text, utm_source text, utm_medium text, utm_campaign text, member_id bigint)`
@@ -49,32 +48,23 @@ const (
 		value->>'utm_campaign', value->>'member_id' FROM json_each(?)`
 )
 
-// write writes the rows and what they add to counters, copies and roll-ups. The
+// orders write the rows and what they add to counters, copies and roll-ups. The
 // counters are locked already, in the order of the codes.
-func (b *batch) write(rows []row) error {
-	sums := b.tally(rows)
-	at := b.now.Format(timeFormat)
+func (b *batch) orders(rows []row) []statement {
 	count, copies, insert := countSQLite, copiesSQLite, rowsSQLite
-	if database.Postgres(b.tx) {
+	postgres := database.Postgres(b.tx)
+	if postgres {
 		count, copies, insert = countPostgres, copiesPostgres, rowsPostgres
 	}
+	var all []statement
 	if len(b.counted) > 0 {
-		if err := b.tx.Exec(count, b.counterLines()).Error; err != nil {
-			return fmt.Errorf("count scans: %w", err)
-		}
+		all = append(all, statement{sql: count, args: []any{b.counterLines()}})
 	}
 	if lines := copyLines(rows); lines != "" {
-		if err := b.tx.Exec(copies, b.now, lines).Error; err != nil {
-			return fmt.Errorf("count scans of copies: %w", err)
-		}
+		all = append(all, statement{sql: copies, args: []any{b.now, lines}})
 	}
-	if err := sums.write(b.tx); err != nil {
-		return err
-	}
-	if err := b.tx.Exec(insert, at, rowLines(rows)).Error; err != nil {
-		return fmt.Errorf("write scans: %w", err)
-	}
-	return nil
+	all = append(all, b.tally(rows).orders(postgres)...)
+	return append(all, statement{sql: insert, args: []any{b.now.Format(timeFormat), rowLines(rows)}})
 }
 
 // tally adds up what the rows mean for the roll-ups. There is one organisation,
@@ -82,9 +72,6 @@ func (b *batch) write(rows []row) error {
 func (b *batch) tally(rows []row) rollup {
 	sums := newRollup()
 	for _, f := range b.facts {
-		if f == nil {
-			continue
-		}
 		hour, day := b.now.In(f.Location()).Hour(), f.DayOf(b.now)
 		for _, r := range rows {
 			if r.CodeID != 0 {
