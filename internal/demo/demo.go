@@ -16,6 +16,7 @@ import (
 	"doorplate/internal/directory"
 	"doorplate/internal/group"
 	"doorplate/internal/join"
+	"doorplate/internal/scan"
 	"doorplate/internal/secret"
 )
 
@@ -58,6 +59,7 @@ func Fill(ctx context.Context, db *gorm.DB, keys secret.Keys, zone string, now t
 		b.trail = audit.New(keys, func() time.Time { return b.clock })
 		for _, step := range []func() error{
 			b.claim, b.addDepartments, b.addMembers, b.addHeads, b.addGroups, b.addMemberships, b.addCodes, b.addScans, b.addRequests, b.addAudit,
+			func() error { return scan.Recount(b.tx) },
 		} {
 			if err := step(); err != nil {
 				return err

@@ -56,6 +56,7 @@ type visit struct {
 	group   group.Group
 	org     directory.Organisation
 	person  *Person // nil until identified
+	named   bool    // identified in this very transaction
 }
 
 // Again is the answer for a missing, unknown or overdue join cookie.

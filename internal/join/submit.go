@@ -68,6 +68,9 @@ func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, er
 		if err := s.act(tx, v, who, f, &out); err != nil {
 			return err
 		}
+		if err := s.mark(tx, v, out); err != nil {
+			return err
+		}
 		return out.refer(tx)
 	})
 	return out, err
@@ -170,6 +173,7 @@ func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
 	if got == group.AlreadyIn {
 		return nil
 	}
+	out.reached = stageJoined
 	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "join.enter", DepartmentPath: v.group.DepartmentPath,
 		Object: audit.Object{Kind: "group", ID: v.group.GID, Name: v.group.Name}, Details: map[string]any{"code": v.code.PublicID}})
 }
@@ -180,6 +184,9 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 	now := s.now().UTC()
 	r := Request{GroupID: v.group.ID, CodeID: &v.session.CodeID, ScanID: &v.session.ScanID, MemberID: v.person.MemberID, GuestID: v.person.GuestID,
 		Name: v.person.Name, Phone: v.person.Phone, Note: f.Note, Status: Pending, CreatedAt: now}
+	if err := r.comeFrom(tx); err != nil {
+		return err
+	}
 	done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)
 	if done.Error != nil {
 		return fmt.Errorf("write the request: %w", done.Error)
@@ -193,6 +200,7 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 		out.Request, err = latest(tx, v.group.ID, *v.person)
 		return err
 	}
+	out.reached = stageRequested
 	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "request.submit", Object: r.object(), DepartmentPath: v.group.DepartmentPath,
 		Details: map[string]any{"group": v.group.GID}})
 }

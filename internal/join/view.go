@@ -71,6 +71,7 @@ type View struct {
 	Deciders     []string // names; empty until identified
 	RetryAt      time.Time
 	Entry        group.EntryView // with StateIn
+	reached      string          // the stage that this very press led to
 }
 
 // At says what the page shows to the browser with this join cookie. signedIn is
