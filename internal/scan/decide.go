@@ -164,10 +164,9 @@ func refusal(f code.Facts, state code.State, now time.Time) (string, time.Durati
 	case code.Live, code.Exhausted, code.Limited:
 		return "", 0
 	case code.NotYet:
-		return NotYet, f.ValidFrom.Sub(now)
+		return NotYet, f.OpensIn(now)
 	case code.Closed:
-		opens, _ := f.Hours.NextOpening(now.In(f.Location()))
-		return Closed, max(0, opens.Sub(now))
+		return Closed, f.OpensIn(now)
 	}
 	return string(state), 0
 }
@@ -180,7 +179,7 @@ func nextDay(now time.Time, loc *time.Location) time.Duration {
 // inAudience is only asked of somebody we already know; a stranger is asked
 // after identification. req: A05
 func (b *batch) inAudience(c *call, f *code.Facts) (bool, error) {
-	if c.row.MemberID == nil || f.Audience == "" {
+	if c.row.MemberID == nil || !f.Narrow() {
 		return true, nil
 	}
 	key := [2]int64{f.ID, *c.row.MemberID}
