@@ -23,6 +23,7 @@ type things struct {
 	preset                                 int64
 	above                                  int64 // the department above
 	free                                   int64 // a member who is in no group
+	waiter                                 int64 // who waits for a seat
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -52,6 +53,7 @@ func atMember(o things) []any     { return []any{o.member} }
 func atRun(o things) []any        { return []any{o.run} }
 func atGroup(o things) []any      { return []any{o.gid} }
 func atSeat(o things) []any       { return []any{o.gid, o.seat} }
+func atWaiter(o things) []any     { return []any{o.gid, o.waiter} }
 func atCode(o things) []any       { return []any{o.code} }
 func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
@@ -101,6 +103,8 @@ var lines = []line{
 	{route: "POST /join", open: "410 410"},
 	{route: "GET /join/entry.png", open: "410 410"},
 	{route: "POST /join/withdraw", open: "410 410"},
+	{route: "POST /join/wait", open: "410 410"},
+	{route: "POST /join/unwait", open: "410 410"},
 	{route: "GET /join/:ticket", open: "410 410"},
 
 	{route: "GET /", own: all},
@@ -150,6 +154,9 @@ var lines = []line{
 	}},
 	{route: "POST /groups/:id/members", at: atGroup, own: review, foreign: hidden, fields: sendsFree},
 	{route: "POST /groups/:id/members/:membership/remove", at: atSeat, own: review, foreign: hidden},
+	{route: "GET /groups/:id/waiting", at: atGroup, own: review, foreign: hidden},
+	{route: "POST /groups/:id/waiting/:waiter/admit", at: atWaiter, own: review, foreign: hidden},
+	{route: "POST /groups/:id/waiting/:waiter/remove", at: atWaiter, own: review, foreign: hidden},
 	{route: "GET /groups/:id/entry-image", at: atGroup, own: admins, foreign: hidden},
 
 	{route: "GET /codes", own: review},
@@ -160,6 +167,8 @@ var lines = []line{
 	{route: "GET /codes/:id/qr.png", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/qr.svg", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/scans.csv", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/terms", at: atCode, own: review, foreign: hidden},
+	{route: "POST /codes/:id/terms", at: atCode, own: admins, foreign: hidden, fields: sends("label", "后门")},
 	{route: "GET /codes/:id/revoke/confirm", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/revoke", at: atCode, own: admins, foreign: hidden, fields: why},
 	{route: "GET /codes/:id/regenerate/confirm", at: atCode, own: admins, foreign: hidden},
@@ -255,6 +264,8 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	s.exec("INSERT INTO scans (ref, at, code_id, outcome, address, channel) VALUES (?, ?, ?, 'live', '192.0.2.7', 'door')", fmt.Sprintf("ref%d", unique), now, codeID)
 	o.request = s.insert("INSERT INTO join_requests (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '同事', '+8613600000000', ?)",
 		groupID, codeID, o.free, now)
+	o.waiter = s.insert("INSERT INTO waiting_list (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '候补', '+8613600000009', ?)",
+		groupID, codeID, s.colleague(department).MemberID, now)
 	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
 	ask := `INSERT INTO approvals (kind, payload, summary, department_id, status, requested_by, requested_at, expires_at, decided_at)

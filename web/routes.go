@@ -100,6 +100,9 @@ var table = []route{
 	{http.MethodPost, paths.GroupMembers, signedIn, "", 0, (*server).addGroupMember},
 	{http.MethodPost, paths.GroupMemberRemove, signedIn, "", 0, (*server).removeGroupMember},
 	{http.MethodGet, paths.GroupEntryImage, signedIn, "", 0, (*server).showEntryImage},
+	{http.MethodGet, paths.GroupWaiting, signedIn, "", 0, (*server).listWaiters},
+	{http.MethodPost, paths.GroupWaitingAdmit, signedIn, "", 0, (*server).admitWaiter},
+	{http.MethodPost, paths.GroupWaitingRemove, signedIn, "", 0, (*server).removeWaiter},
 
 	{http.MethodGet, paths.Codes, signedIn, access.CodeDownload, 0, (*server).listCodes},
 	{http.MethodGet, paths.GroupCodes, signedIn, "", 0, (*server).listGroupCodes},
@@ -109,6 +112,8 @@ var table = []route{
 	{http.MethodGet, paths.CodePNG, signedIn, "", 0, (*server).downloadPNG},
 	{http.MethodGet, paths.CodeSVG, signedIn, "", 0, (*server).downloadSVG},
 	{http.MethodGet, paths.CodeScansCSV, signedIn, "", 0, (*server).downloadScans},
+	{http.MethodGet, paths.CodeTerms, signedIn, "", 0, (*server).showTerms},
+	{http.MethodPost, paths.CodeTerms, signedIn, "", 0, (*server).saveTerms},
 	{http.MethodGet, paths.CodeRevokeAsk, signedIn, "", 0, (*server).confirmRevoke},
 	{http.MethodPost, paths.CodeRevoke, signedIn, "", 0, (*server).revokeCode},
 	{http.MethodGet, paths.CodeRegenerateAsk, signedIn, "", 0, (*server).confirmRegenerate},
@@ -148,6 +153,8 @@ var table = []route{
 	{http.MethodPost, paths.Join, anyone, "", 0, (*server).submitJoin},
 	{http.MethodGet, paths.JoinEntry, anyone, "", 0, (*server).showJoinEntry},
 	{http.MethodPost, paths.JoinLeave, anyone, "", 0, (*server).withdrawRequest},
+	{http.MethodPost, paths.JoinWait, anyone, "", 0, (*server).joinWaitingList},
+	{http.MethodPost, paths.JoinUnwait, anyone, "", 0, (*server).leaveWaitingList},
 	{http.MethodGet, paths.JoinTicket, anyone, "", 0, (*server).redeemTicket},
 }
 

@@ -34,6 +34,8 @@ type Session struct {
 	Name       string
 	AskedPhone string // a code was asked for; nothing is proved yet
 	Challenge  []byte // sealed
+	ScanLive   bool   `gorm:"default:true"` // false: only good for waiting while the code does not live
+	PasswordOK bool   // the code's password was right
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 }

@@ -146,12 +146,18 @@ func hold(tx *gorm.DB, v *visit) error {
 // act does what the form asks for, when the page would have asked for it.
 func (s *Service) act(tx *gorm.DB, v visit, who Visitor, f Form, out *View) error {
 	switch {
+	case out.Barred == Audience && !v.session.ScanLive:
+		return nil // the scan keeps the cause it was refused for
 	case out.Barred == Audience:
 		return s.marks.Outcome(tx, v.session.ScanID, Audience)
 	case out.State == StatePending:
 		return s.complete(tx, out.Request, f.Note)
 	case out.State != StateForm:
 		return nil
+	case out.Locked && who.Proved != "":
+		return nil // the page asks for the password next
+	case out.Locked:
+		return fault.Invalid{"password": fault.Msg("terms.error.password.missing")}
 	case v.group.JoinMode == group.Open:
 		return s.enter(tx, v, who, out)
 	}
@@ -167,7 +173,8 @@ func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
 		return err
 	case got == group.NoSeat:
 		out.State, out.Step = StateFull, ""
-		return nil
+		out.Wait, err = place(tx, v.group.ID, *v.person)
+		return err
 	}
 	out.State, out.Step, out.Entry = StateIn, "", group.Entry(v.group)
 	if got == group.AlreadyIn {
@@ -193,6 +200,9 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 	}
 	out.State, out.Step, out.Request = StatePending, "", &r
 	if err := s.keepUntil(tx, v, now.Add(PendingLife)); err != nil {
+		return err
+	}
+	if err := group.EndWait(tx, v.group.ID, v.person.group(), "in", now); err != nil {
 		return err
 	}
 	if done.RowsAffected == 0 {

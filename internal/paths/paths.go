@@ -58,6 +58,9 @@ const (
 	GroupMembers       = "/groups/:id/members"
 	GroupMemberRemove  = "/groups/:id/members/:membership/remove"
 	GroupEntryImage    = "/groups/:id/entry-image"
+	GroupWaiting       = "/groups/:id/waiting"
+	GroupWaitingAdmit  = "/groups/:id/waiting/:waiter/admit"
+	GroupWaitingRemove = "/groups/:id/waiting/:waiter/remove"
 	GroupCodes         = "/groups/:id/codes"
 	GroupCodeNew       = "/groups/:id/codes/new"
 	Codes              = "/codes"
@@ -65,6 +68,7 @@ const (
 	CodePNG            = "/codes/:id/qr.png"
 	CodeSVG            = "/codes/:id/qr.svg"
 	CodeScansCSV       = "/codes/:id/scans.csv"
+	CodeTerms          = "/codes/:id/terms"
 	CodeRevoke         = "/codes/:id/revoke"
 	CodeRevokeAsk      = "/codes/:id/revoke/confirm"
 	CodeRegenerate     = "/codes/:id/regenerate"
@@ -98,6 +102,8 @@ const (
 	JoinTicket = "/join/:ticket"
 	JoinEntry  = "/join/entry.png"
 	JoinLeave  = "/join/withdraw"
+	JoinWait   = "/join/wait"
+	JoinUnwait = "/join/unwait"
 )
 
 // To fills the parameters of a pattern, in order.
