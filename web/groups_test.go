@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"doorplate/internal/group"
 	"doorplate/internal/qr"
 )
 
