@@ -193,6 +193,9 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 		out.Request, err = latest(tx, v.group.ID, *v.person)
 		return err
 	}
+	if err := keepOrigin(tx, r.ID); err != nil {
+		return err
+	}
 	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "request.submit", Object: r.object(), DepartmentPath: v.group.DepartmentPath,
 		Details: map[string]any{"group": v.group.GID}})
 }
