@@ -20,8 +20,8 @@ type CodesProps struct {
 	View     string
 	First    bool // no cursor: the first page
 	CanIssue bool
-	CanAdopt bool
-	Stale    int // prints that hang and should not
+	Adopt    map[int64]bool // which of the orphaned ones the reader may adopt
+	Stale    int            // prints that hang and should not
 }
 
 // Codes lists every code its reader may see, unhealthy ones first.
@@ -237,7 +237,7 @@ func Codes(p CodesProps) templ.Component {
 					}
 				}
 			} else if p.View == code.Orphans {
-				templ_7745c5c3_Err = orphanTable(p.List.Items, p.CanAdopt).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = orphanTable(p.List.Items, p.Adopt).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -40,8 +40,12 @@ func (s *server) listCodes(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	adopt, err := s.Codes.Adoptable(c.Request().Context(), by, list.Items)
+	if err != nil {
+		return err
+	}
 	return render(c, http.StatusOK, views.Codes(views.CodesProps{List: list, View: view, First: after == "", Stale: stale,
-		CanAdopt: access.Can(by, access.CodeAdopt, access.Object{}),
+		Adopt:    adopt,
 		CanIssue: access.Can(by, access.CodeTemporary, access.Object{})}))
 }
 

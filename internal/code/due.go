@@ -123,6 +123,18 @@ func mayCure(by access.Actor, d Due, p directory.Policies) bool {
 	return missing == "" && !needsSecond
 }
 
+// Adoptable says by id which of the orphaned codes by may adopt.
+func (s *Service) Adoptable(ctx context.Context, by access.Actor, items []Item) (map[int64]bool, error) {
+	policies, err := directory.LoadPolicies(s.db.WithContext(ctx))
+	may := map[int64]bool{}
+	for _, i := range items {
+		if mayCure(by, Due{Item: i, Kind: DueOrphaned}, policies) {
+			may[i.ID] = true
+		}
+	}
+	return may, err
+}
+
 // Adoption is what became of one code that somebody wanted to adopt.
 type Adoption struct {
 	PublicID string
