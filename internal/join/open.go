@@ -18,6 +18,7 @@ type Detail struct {
 	ScanAt     *time.Time
 	ScanRef    string
 	Channel    string
+	Copy       int // serial of the printed copy; 0 = the code itself
 	GroupWhere string    // department of the group, in words
 	Earlier    []Request // of the same person, newest first, in groups the reader may decide on
 	EarlierIn  map[int64]string
@@ -64,6 +65,17 @@ func (d *Detail) read(tx *gorm.DB, by access.Actor) error {
 		for _, sc := range scans {
 			d.ScanAt, d.ScanRef, d.Channel = &sc.At, sc.Ref, sc.Channel
 		}
+	}
+	// The request keeps where the person came from; the scan may be gone.
+	var from struct {
+		Channel    string
+		CopySerial int
+	}
+	if err := tx.Table("join_requests").Select("channel", "copy_serial").Where("id = ?", d.ID).Take(&from).Error; err != nil {
+		return fmt.Errorf("read where the request came from: %w", err)
+	}
+	if d.Copy = from.CopySerial; from.Channel != "" {
+		d.Channel = from.Channel
 	}
 	names, err := group.Lineages(tx, []string{d.GroupPath})
 	if err != nil {
