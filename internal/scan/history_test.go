@@ -17,15 +17,13 @@ import (
 // past is a code whose history is written by hand, as old as one likes.
 type past struct {
 	*gate
-	id       int64
-	public   string
-	n        int
-	at       time.Time
-	previous string
+	id     int64
+	public string
+	n      int
 }
 
 func (g *gate) past(label string) *past {
-	p := &past{gate: g, at: g.clock.Now()}
+	p := &past{gate: g}
 	p.id, p.public = g.w.Code(g.t, g.db, g.group, label, nil, g.w.Super.MemberID)
 	return p
 }
