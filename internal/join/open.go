@@ -18,7 +18,7 @@ type Detail struct {
 	ScanAt     *time.Time
 	ScanRef    string
 	Channel    string
-	Copy       int // serial of the printed copy; 0 = the code itself
+	Copy       int       // serial of the printed copy; 0 = the code itself
 	GroupWhere string    // department of the group, in words
 	Earlier    []Request // of the same person, newest first, in groups the reader may decide on
 	EarlierIn  map[int64]string
