@@ -22,8 +22,9 @@ type HistoryProps struct {
 	scan.Report
 	Typed    HistoryForm
 	Errors   map[string]string
-	Narrowed bool // the reader asked for something
-	First    bool // no cursor: the newest scans
+	Narrowed bool   // the reader asked for something
+	First    bool   // no cursor: the newest scans
+	Since    string // YYYY-MM-DD: where the list begins when no dates were chosen
 }
 
 func (p HistoryProps) self() string {
@@ -56,7 +57,11 @@ func (p HistoryProps) csv(filtered bool) string {
 	if !filtered {
 		return path
 	}
-	return paths.With(path, p.Typed.filter()...)
+	f := p.Typed
+	if p.Since != "" {
+		f.From = p.Since
+	}
+	return paths.With(path, f.filter()...)
 }
 
 // measure is one line of a list of bars.
@@ -184,7 +189,7 @@ func ageMeasures(ctx context.Context, ages []scan.Age) (list []measure, finding 
 			worst = i
 		}
 	}
-	if best >= 0 && best != worst {
+	if best >= 0 && list[best].Percent != list[worst].Percent {
 		finding = t(ctx, "history.age.finding", "Best", list[best].Name, "High", list[best].Percent, "Worst", list[worst].Name, "Low", list[worst].Percent)
 	}
 	return list, finding
@@ -287,4 +292,14 @@ func requestSource(ctx context.Context, channel string, serial int) string {
 		return t(ctx, "history.from.copy", "Serial", serial)
 	}
 	return ""
+}
+
+// sourceFinding names the busiest channel; "no channel" is none.
+func sourceFinding(ctx context.Context, all []scan.Source) string {
+	for _, s := range all {
+		if s.Channel != "" {
+			return t(ctx, "history.sources.finding", "Name", s.Channel, "Scans", grouped(s.Scans))
+		}
+	}
+	return t(ctx, "history.sources.unmarked")
 }

@@ -122,7 +122,7 @@ func historyList(p HistoryProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !p.Narrowed {
+		if p.Since != "" {
 			var templ_7745c5c3_Var7 string
 			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(t(ctx, "history.window"))
 			if templ_7745c5c3_Err != nil {

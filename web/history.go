@@ -14,7 +14,7 @@ import (
 	"doorplate/views"
 )
 
-// historyDays is the window of a history nobody has narrowed, in days.
+// historyDays is the window of a history whose reader chose no dates, in days.
 const historyDays = 30
 
 // maxSerial is the highest number a printed copy can have.
@@ -39,8 +39,9 @@ func (s *server) showHistory(c echo.Context, at scan.Spot) error {
 		q.Days = scan.LongChart
 	}
 	p := views.HistoryProps{Typed: typed, Narrowed: narrowed(typed), First: filter.After == "" && filter.Before == ""}
-	if !p.Narrowed {
+	if typed.From == "" && typed.To == "" {
 		q.From = s.firstDay(c)
+		p.Since = q.From.Format(time.DateOnly)
 	}
 	var err error
 	p.Report, err = s.Scans.Report(ctx, actor(c), at, q)
