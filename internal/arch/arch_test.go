@@ -46,6 +46,7 @@ var may = map[string]string{
 	"internal/paths":       "",
 	"internal/i18n":        "",
 	"internal/qr":          "",
+	"internal/paper":       "internal/qr",
 	"internal/spreadsheet": "",
 	"internal/config":      "",
 	"internal/database":    "",
