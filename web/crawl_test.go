@@ -13,7 +13,7 @@ import (
 )
 
 // crawlLimit is how many addresses one reader visits: more than the furnished site has.
-const crawlLimit = 500
+const crawlLimit = 700
 
 // furnish gives the small organisation something of every kind to look at.
 // With latin set, all data is in Latin letters, so that any other is the program's own.
