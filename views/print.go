@@ -17,6 +17,7 @@ var PosterSizes = paper.Sizes
 type PrintProps struct {
 	code.Plate
 	Look            press.Look
+	ECC             string // as it was chosen; empty leaves it to us
 	Errors          map[string]string
 	Preview         string    // a data: URL
 	Module          int       // pixels of a module in the chosen picture
@@ -37,7 +38,8 @@ func plainOptions(values ...string) (all []option) {
 	return all
 }
 
-func eccOptions(ctx context.Context) (all []option) {
+func eccOptions(ctx context.Context) []option {
+	all := []option{{"", t(ctx, "print.ecc.auto")}}
 	for _, level := range press.ECCs {
 		all = append(all, option{level, t(ctx, "print.ecc."+strings.ToLower(level))})
 	}

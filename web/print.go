@@ -27,7 +27,7 @@ func (s *server) showPrint(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.PrintProps{Plate: plate, Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS(), Lang: i18n.Lang(ctx)}
+	p := views.PrintProps{Plate: plate, Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS(), Lang: i18n.Lang(ctx), ECC: c.QueryParam("ecc")}
 	p.HasLogo, err = s.hasLogo(c)
 	if err != nil {
 		return err

@@ -274,7 +274,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
 	zip := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'application/zip', ?, ?)", []byte("PK"), now)
 	o.print = s.insert(`INSERT INTO print_runs (created_by, params, state, done, total, file_id, file_name, created_at, finished_at)
-		VALUES (?, '{"Format":"svg","Look":{"Size":512,"Margin":4,"ECC":"M"},"Lang":"zh-CN"}', 'done', 1, 1, ?, '码.zip', ?, ?)`, author.MemberID, zip, now, now)
+		VALUES (?, '{"Format":"svg","Look":{"Size":512,"Margin":4,"ECC":"M"},"Lang":"zh-CN"}', 'done', 1, 1, ?, 'codes.zip', ?, ?)`, author.MemberID, zip, now, now)
 	logo := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/png', ?, ?)", []byte("x"), now)
 	s.exec("UPDATE organisation SET logo_file_id = ? WHERE id = 1", logo)
 	ask := `INSERT INTO approvals (kind, payload, summary, department_id, status, requested_by, requested_at, expires_at, decided_at)

@@ -18,7 +18,6 @@ import (
 	"doorplate/internal/access"
 	"doorplate/internal/code"
 	"doorplate/internal/fault"
-	"doorplate/internal/i18n"
 	"doorplate/internal/spreadsheet"
 )
 
@@ -38,13 +37,12 @@ type Order struct {
 	Format    string
 	Look      Look
 	Poster    PosterLook
-	Copies    bool   // a file for each numbered copy, where a code has some
-	Lang      string // of the index
+	Copies    bool // a file for each numbered copy, where a code has some
 }
 
 // ReadOrder reads the form of a zip: state, group, format, copies and the fields of the looks.
 func ReadOrder(field func(string) string, lang string) (Order, error) {
-	o := Order{Selection: code.Selection{View: field("state"), Group: field("group")}, Format: field("format"), Lang: lang, Copies: field("copies") == "on"}
+	o := Order{Selection: code.Selection{View: field("state"), Group: field("group")}, Format: field("format"), Copies: field("copies") == "on"}
 	if o.Format == "" {
 		o.Format = "png"
 	}
@@ -257,8 +255,7 @@ func (b *Bundle) index() ([]byte, error) {
 	}
 	for _, p := range b.skips {
 		if err == nil {
-			skipped := i18n.In(b.order.Lang, "print.index.skipped", "State", i18n.In(b.order.Lang, "codes.state."+string(p.Now)))
-			err = write("", p.GroupName, p.Label, strings.Join(p.Trail, " / "), "", "", "", skipped, endOf(p))
+			err = write("", p.GroupName, p.Label, strings.Join(p.Trail, " / "), "", "", "", "skipped ("+string(p.Now)+")", endOf(p))
 		}
 	}
 	w.Flush()
