@@ -71,11 +71,14 @@ func New(d Deps) http.Handler {
 	return e
 }
 
-// packed leaves alone what is compressed already.
+// packed leaves alone what is compressed already, and scans: they are answered
+// with an address, and preparing to compress costs more than all the rest of them.
 func packed(c echo.Context) bool {
 	path := c.Request().URL.Path
-	return strings.HasPrefix(path, "/static/") || strings.HasSuffix(path, ".png") || path == paths.Metrics
+	return strings.HasPrefix(path, scanPrefix) || strings.HasPrefix(path, "/static/") || strings.HasSuffix(path, ".png") || path == paths.Metrics
 }
+
+var scanPrefix = strings.TrimSuffix(paths.Scan, ":token")
 
 // render answers with a page.
 func render(c echo.Context, status int, page templ.Component) error {

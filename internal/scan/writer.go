@@ -78,7 +78,7 @@ func (s *Service) flush(ctx context.Context, batch []*call) {
 		return
 	}
 	for _, c := range batch {
-		if c.ctx.Err() == nil {
+		if !c.left.Load() {
 			c.done <- s.retry(ctx, c, err)
 		}
 	}
@@ -87,7 +87,7 @@ func (s *Service) flush(ctx context.Context, batch []*call) {
 func waiting(batch []*call) []*call {
 	still := batch[:0]
 	for _, c := range batch {
-		if c.ctx.Err() == nil {
+		if !c.left.Load() {
 			still = append(still, c)
 		}
 	}
