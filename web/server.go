@@ -56,7 +56,7 @@ type server struct {
 
 // New builds the handler for everything this server answers.
 func New(d Deps) http.Handler {
-	s := &server{Deps: d, crossOrigin: http.NewCrossOriginProtection(), meters: newMeters()}
+	s := &server{Deps: d, crossOrigin: http.NewCrossOriginProtection(), meters: newMeters(d.Scans)}
 	if err := s.crossOrigin.AddTrustedOrigin(d.Config.BaseURL); err != nil {
 		panic(err) // config checked the base URL
 	}

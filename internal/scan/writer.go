@@ -72,6 +72,8 @@ func (s *Service) flush(ctx context.Context, batch []*call) {
 	}
 	decisions, err := s.commit(ctx, batch)
 	if err == nil {
+		s.batches.Add(1)
+		s.written.Add(int64(len(batch)))
 		for i, c := range batch {
 			c.done <- answer{decision: decisions[i]}
 		}
