@@ -316,3 +316,33 @@ func TestWhoMayOnlyReadTheTerms(t *testing.T) {
 		}
 	})
 }
+
+// Every place that asks whether a code has an audience means all three parts of it.
+func TestAnAudienceOfRolesCountsEverywhere(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		group, gid := s.w.Group(t, s.db, "定向", "internal", "restricted", s.w.Platform, 50)
+		id := s.issue(gid, "label", "门", "audience_people", "DP0006", "validity", "permanent", "confirm_permanent", "on")
+		s.as(s.w.OtherStaff).scan(s.codeID(id)).shows("form")
+		want(t, s.as(s.w.Staff).get(s.printed(id)), 403)
+		b := s.visitor().scan(s.codeID(id))
+		want(t, b.prove(s.w.StaffPhone), 403)
+		settings := func(mode string) int {
+			return s.as(s.w.Super).post("/groups/"+gid, "join_mode", mode).Code
+		}
+		s.exec("UPDATE codes SET audience_people = '', audience_roles = 'super member' WHERE group_id = ?", group)
+		if got := settings("open"); got != 422 {
+			t.Errorf("anybody in the contacts, permanent and open: %d", got)
+		}
+		s.exec("UPDATE codes SET audience_roles = 'head' WHERE group_id = ?", group)
+		if got := settings("open"); got != 303 {
+			t.Errorf("heads only: %d", got)
+		}
+		want(t, s.as(s.w.Staff).get(s.printed(id)), 403)
+		s.as(s.w.OtherHead).scan(s.codeID(id)).shows("form")
+
+		outside, code := s.room("客户", "external", "approval", s.w.Platform, 9)
+		s.exec("UPDATE codes SET audience_roles = 'member' WHERE group_id = ?", outside)
+		g := s.visitor().scan(code)
+		want(t, g.prove("+8613911112222", "name", "访客"), 403)
+	})
+}

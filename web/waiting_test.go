@@ -52,13 +52,19 @@ func TestTheWaitingListOfAFullGroup(t *testing.T) {
 			t.Errorf("the group's page does not say how many wait: %q", to.Text())
 		}
 		doc = page(t, head.get("/groups/"+gid+"/waiting"))
-		admit := doc.Find("form[action$='/admit']").AttrOr("action", "")
+		admit := strings.TrimSuffix(doc.Find("form[action$='/remove']").AttrOr("action", ""), "remove") + "admit"
+		if doc.Find("form[action$='/admit']").Length() != 0 || !strings.Contains(doc.Find(".dp-note").Text(), "1") {
+			t.Error("a button without a seat, or no reason")
+		}
 		if !strings.Contains(doc.Find("table").Text(), s.w.OtherStaff.Name) || strings.Contains(doc.Find("table").Text(), "13800000006") {
 			t.Errorf("the list: %s", doc.Find("table").Text())
 		}
 		want(t, head.post(admit), 409) // no seat
 		s.exec("UPDATE groups SET capacity = 2 WHERE id = ?", group)
 		second.shows("form") // a seat: the form as usual
+		if page(t, head.get("/groups/"+gid+"/waiting")).Find("form[action='"+admit+"']").Length() != 1 {
+			t.Error("a seat, and no button")
+		}
 		want(t, head.post(admit), 303, "/groups/"+gid+"/waiting")
 		want(t, head.post(admit), 409)
 		second.shows("in")

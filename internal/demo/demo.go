@@ -57,7 +57,7 @@ func Fill(ctx context.Context, db *gorm.DB, keys secret.Keys, zone string, now t
 			home: map[int64]*directory.Department{}, inGroup: map[int64]map[int64]bool{}, kinds: map[int64]string{}}
 		b.trail = audit.New(keys, func() time.Time { return b.clock })
 		for _, step := range []func() error{
-			b.claim, b.addDepartments, b.addMembers, b.addHeads, b.addGroups, b.addMemberships, b.addCodes, b.addScans, b.addRequests, b.addAudit,
+			b.claim, b.addDepartments, b.addMembers, b.addHeads, b.addGroups, b.addMemberships, b.addCodes, b.addScans, b.addRequests, b.addWaiting, b.addAudit,
 		} {
 			if err := step(); err != nil {
 				return err

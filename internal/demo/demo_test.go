@@ -31,11 +31,14 @@ func TestFill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for query, want := range map[string]int{
-			"SELECT count(*) FROM departments":                                            12,
-			"SELECT max(depth) FROM departments":                                          2,
-			"SELECT count(*) FROM members WHERE status = 'active'":                        300,
-			"SELECT count(*) FROM groups":                                                 40,
-			"SELECT count(DISTINCT type) FROM groups":                                     3,
+			"SELECT count(*) FROM departments":                     12,
+			"SELECT max(depth) FROM departments":                   2,
+			"SELECT count(*) FROM members WHERE status = 'active'": 300,
+			"SELECT count(*) FROM groups":                          40,
+			"SELECT count(DISTINCT type) FROM groups":              3,
+			"SELECT count(*) FROM codes WHERE password_hash <> ''": 1,
+			"SELECT count(*) FROM codes WHERE hours <> ''":         1,
+			"SELECT count(*) FROM waiting_list w JOIN groups g ON g.id = w.group_id WHERE ended_at IS NULL AND g.member_count = g.capacity": 3,
 			"SELECT count(*) FROM scans":                                                  20000,
 			"SELECT count(*) FROM join_requests WHERE status = 'pending'":                 150,
 			"SELECT count(*) FROM members WHERE phone = '+8613800000001' AND super_admin": 1,
