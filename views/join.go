@@ -110,7 +110,7 @@ func httpOnly(link string) bool {
 }
 
 func (p JoinProps) phoneHint(ctx context.Context) string {
-	if p.Group.Admits() {
+	if p.Guests {
 		return t(ctx, "join.phone.hint.guest")
 	}
 	return t(ctx, "join.phone.hint")

@@ -561,7 +561,7 @@ var retries = map[string]bool{scan.Network: true, scan.NotYet: true, scan.Closed
 // dead reports whether the plate is grey: this very code leads nowhere.
 func (p RefusalProps) dead() bool {
 	switch p.Cause {
-	case scan.Unknown, scan.Expired, scan.Revoked, scan.Replaced, scan.Disbanded, scan.Suspended, scan.Exhausted:
+	case scan.Unknown, scan.Expired, scan.Revoked, scan.Copy, scan.Replaced, scan.Disbanded, scan.Suspended, scan.Exhausted:
 		return true
 	}
 	return false

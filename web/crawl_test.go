@@ -74,7 +74,7 @@ func (s *site) furnish(latin bool) []reader {
 
 // Whoever follows the links comes to no closed door, and every page is whole.
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		for _, r := range s.furnish(false) {
 			t.Run(r.name, func(t *testing.T) { s.crawl(t, s.as(r.Actor), func(string, *goquery.Document) {}) })
 		}
@@ -88,7 +88,7 @@ var foreignText = regexp.MustCompile(`[\p{Han}\x{3001}-\x{303f}\x{ff00}-\x{ffef}
 var theirOwn = strings.NewReplacer("是 / yes", "yes", "是 or 否", "yes or no")
 
 func TestEnglishPagesAreEnglish(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		for _, r := range s.furnish(true) {
 			t.Run(r.name, func(t *testing.T) {
 				b := s.as(r.Actor)

@@ -44,6 +44,7 @@ func (s *server) scanCode(c echo.Context) error {
 	if d.Outcome == scan.Bot {
 		return render(c, http.StatusOK, views.Preview(notice.Organisation))
 	}
+	c.SetRequest(c.Request().WithContext(views.WithZone(ctx, notice.Location, s.Now())))
 	return s.sendOn(c, d, notice)
 }
 

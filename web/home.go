@@ -23,6 +23,10 @@ const homeList = 5
 func (s *server) showHome(c echo.Context) error {
 	ctx, a := c.Request().Context(), actor(c)
 	p := views.HomeProps{Manages: a.Super || a.Head() || len(a.Duties) > 0}
+	var err error
+	if p.RunsOut, err = s.Groups.RunningOut(ctx, a); err != nil {
+		return err
+	}
 	if !p.Manages {
 		page, err := s.Groups.List(ctx, a, group.Filter{})
 		if err != nil {
@@ -38,7 +42,6 @@ func (s *server) showHome(c echo.Context) error {
 			return err
 		}
 	}
-	var err error
 	if p.Days, err = s.Scans.Overview(ctx, a); err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func (s *site) fuzzAll(b *browser, path string, turn int) {
 }
 
 func TestHostileParameters(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		p, super, visitor := s.props(), s.as(s.w.Super), s.visitor()
 		for i, r := range web.Routes() {
 			if r[0] != http.MethodGet || r[1] == "/metrics" {
@@ -136,7 +136,7 @@ func TestHostileParameters(t *testing.T) {
 
 // Nonsense in the path is something that does not exist.
 func TestHostilePaths(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		super := s.as(s.w.Super)
 		for _, r := range web.Routes() {
 			if !strings.Contains(r[1], ":") || strings.HasPrefix(r[1], "/setup") {
@@ -218,7 +218,7 @@ func (p props) policies() (pairs []string) {
 }
 
 func TestHostileFields(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		p := s.props()
 		forms := p.fields()
 		for _, r := range web.Routes() {

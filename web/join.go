@@ -101,7 +101,7 @@ func (s *server) renderJoin(c echo.Context, status int, p views.JoinProps) error
 	}
 	p.FormKey, p.Next, p.Now = s.formKey(c), paths.Join, s.Now()
 	ctx := views.WithJoinState(c.Request().Context(), string(p.State))
-	if p.State == join.StatePending {
+	if p.State == join.StatePending || p.Entry.Number > 0 || p.Entry.Missing {
 		ctx = views.WithJoinRefresh(ctx, pendingReload)
 	}
 	c.SetRequest(c.Request().WithContext(ctx))

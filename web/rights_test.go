@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"doorplate/internal/access"
 	"doorplate/web"
@@ -24,6 +25,7 @@ type things struct {
 	above                                  int64 // the department above
 	free                                   int64 // a member who is in no group
 	waiter                                 int64 // who waits for a seat
+	image                                  int64 // of the group's chat
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -54,6 +56,7 @@ func atRun(o things) []any        { return []any{o.run} }
 func atGroup(o things) []any      { return []any{o.gid} }
 func atSeat(o things) []any       { return []any{o.gid, o.seat} }
 func atWaiter(o things) []any     { return []any{o.gid, o.waiter} }
+func atImage(o things) []any      { return []any{o.gid, o.image} }
 func atCode(o things) []any       { return []any{o.code} }
 func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
@@ -159,6 +162,13 @@ var lines = []line{
 	{route: "POST /groups/:id/waiting/:waiter/remove", at: atWaiter, own: review, foreign: hidden},
 	{route: "GET /groups/:id/entry-image", at: atGroup, own: admins, foreign: hidden},
 
+	{route: "GET /groups/:id/entry", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/entry", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/images", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/images/:image", at: atImage, own: admins, foreign: hidden, fields: sends("action", "dead")},
+	{route: "POST /groups/:id/custodian", at: atGroup, own: admins, foreign: hidden, fields: sendsFree},
+	{route: "POST /groups/:id/series", at: atGroup, own: admins, foreign: hidden, fields: sends("base", "读书会", "threshold", "90")},
+
 	{route: "GET /codes", own: review},
 	{route: "GET /groups/:id/codes", at: atGroup, own: review, foreign: hidden},
 	{route: "GET /groups/:id/codes/new", at: atGroup, own: admins, foreign: hidden},
@@ -176,6 +186,9 @@ var lines = []line{
 	{route: "POST /codes/:id/suspend", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/resume", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/adopt", at: atCode, own: admins, foreign: hidden},
+
+	{route: "GET /codes/:id/targets", at: atCode, own: review, foreign: hidden},
+	{route: "POST /codes/:id/targets", at: atCode, own: admins, foreign: hidden, fields: sends("route", "order")},
 
 	{route: "GET /requests", own: review},
 	{route: "GET /requests/:id", at: atRequest, own: review, foreign: hidden},
@@ -253,7 +266,8 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	groupID, codeID := s.room("群", "internal", "approval", department, 50)
 	o := things{n: unique, department: department, member: member.MemberID, free: s.colleague(department).MemberID, gid: s.gid(groupID)}
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/png', ?, ?)", []byte("x"), now)
-	s.exec("UPDATE groups SET member_count = 1, entry_kind = 'upstream', entry_file_id = ?, entry_valid_until = ? WHERE id = ?", file, now.AddDate(0, 0, 7), groupID)
+	s.exec("UPDATE groups SET member_count = 1, entry_kind = 'upstream' WHERE id = ?", groupID)
+	o.image = s.image(groupID, file, fmt.Sprintf("https://weixin.example/g/%d", unique), 1, now.AddDate(0, 0, 7))
 	o.seat = s.insert("INSERT INTO memberships (group_id, member_id, joined_at) VALUES (?, ?, ?)", groupID, o.member, now)
 	if reviewer != 0 {
 		s.exec("INSERT INTO group_duties (group_id, member_id, duty) VALUES (?, ?, 'review')", groupID, reviewer)
@@ -393,6 +407,13 @@ func TestRights(t *testing.T) {
 			})
 		}
 	})
+}
+
+// image puts a chat's image into a group's pool.
+func (s *site) image(groupID, file int64, url string, position int, until time.Time) int64 {
+	s.t.Helper()
+	return s.insert("INSERT INTO entry_images (group_id, file_id, url, position, valid_until, added_at) VALUES (?, ?, ?, ?, ?, ?)",
+		groupID, file, url, position, until, s.clock.Now())
 }
 
 // nobody goes to every address without a session.

@@ -37,6 +37,7 @@ type route struct {
 const (
 	bodyLimit   = 1 << 20
 	uploadLimit = 3 << 20  // a 2 MiB image and its form
+	poolLimit   = 18 << 20 // eight images of 2 MiB and their form
 	importLimit = 32 << 20 // 50,000 rows are about 5 MiB
 )
 
@@ -103,6 +104,12 @@ var table = []route{
 	{http.MethodGet, paths.GroupWaiting, signedIn, "", 0, (*server).listWaiters},
 	{http.MethodPost, paths.GroupWaitingAdmit, signedIn, "", 0, (*server).admitWaiter},
 	{http.MethodPost, paths.GroupWaitingRemove, signedIn, "", 0, (*server).removeWaiter},
+	{http.MethodGet, paths.GroupEntry, signedIn, "", 0, (*server).showGroupEntry},
+	{http.MethodPost, paths.GroupEntry, signedIn, "", uploadLimit, (*server).replaceEntry},
+	{http.MethodPost, paths.GroupImages, signedIn, "", poolLimit, (*server).addImages},
+	{http.MethodPost, paths.GroupImage, signedIn, "", 0, (*server).changeImage},
+	{http.MethodPost, paths.GroupCustodian, signedIn, "", 0, (*server).setCustodian},
+	{http.MethodPost, paths.GroupSeries, signedIn, "", 0, (*server).changeSeries},
 
 	{http.MethodGet, paths.Codes, signedIn, access.CodeDownload, 0, (*server).listCodes},
 	{http.MethodGet, paths.GroupCodes, signedIn, "", 0, (*server).listGroupCodes},
@@ -121,6 +128,8 @@ var table = []route{
 	{http.MethodPost, paths.CodeSuspend, signedIn, "", 0, (*server).suspendCode},
 	{http.MethodPost, paths.CodeResume, signedIn, "", 0, (*server).resumeCode},
 	{http.MethodPost, paths.CodeAdopt, signedIn, "", 0, (*server).adoptCode},
+	{http.MethodGet, paths.CodeTargets, signedIn, "", 0, (*server).showTargets},
+	{http.MethodPost, paths.CodeTargets, signedIn, "", 0, (*server).changeTargets},
 
 	{http.MethodGet, paths.Requests, signedIn, access.RequestsDecide, 0, (*server).listRequests},
 	{http.MethodGet, paths.Request, signedIn, "", 0, (*server).showRequest},

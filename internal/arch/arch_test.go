@@ -30,7 +30,7 @@ var may = map[string]string{
 
 	"internal/auth":      "internal/directory internal/access internal/audit internal/jobs internal/fault internal/secret internal/database",
 	"internal/directory": "internal/access internal/audit internal/jobs internal/fault internal/database internal/spreadsheet",
-	"internal/group":     "internal/directory internal/access internal/audit internal/jobs internal/fault internal/qr internal/database",
+	"internal/group":     "internal/directory internal/access internal/audit internal/jobs internal/fault internal/paths internal/qr internal/database",
 	"internal/code":      "internal/group internal/directory internal/access internal/audit internal/fault internal/paths internal/secret internal/database",
 	"internal/scan":      "internal/code internal/group internal/directory internal/access internal/audit internal/fault internal/paths internal/secret internal/database internal/spreadsheet",
 	"internal/join":      "internal/code internal/group internal/directory internal/access internal/audit internal/jobs internal/fault internal/secret internal/database",

@@ -63,10 +63,12 @@ func (s *Service) expireSome(ctx context.Context) (n int64, err error) {
 // CancelFor ends what a departing member had at our doors: pending requests and
 // join sessions. It returns how many requests. The departure is the audit entry.
 func CancelFor(tx *gorm.DB, by access.Actor, memberID int64, at time.Time) (int64, error) {
-	// Groups before requests, as everywhere: an approval in progress ends first.
+	// Groups before requests, as everywhere: an approval in progress ends first. Those
+	// the member is in come along, so that ending the memberships takes no further one.
 	var held []int64
 	err := tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
-		Where("id IN (SELECT group_id FROM join_requests WHERE member_id = ? AND status = 'pending')", memberID).Order("id").Pluck("id", &held).Error
+		Where(`id IN (SELECT group_id FROM join_requests WHERE member_id = ? AND status = 'pending')
+			OR id IN (SELECT group_id FROM memberships WHERE member_id = ? AND status = 'active')`, memberID, memberID).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return 0, fmt.Errorf("hold the groups of open requests: %w", err)
 	}

@@ -69,9 +69,11 @@ type View struct {
 	Deciders     []string // names; empty until identified
 	RetryAt      time.Time
 	Entry        group.EntryView // with StateIn
+	reached      string          // the stage that this very press led to
 	Locked       bool            // the code's password is still to be given
 	Late         string          // with StateFull: the code's own limit that turned the visitor away; "" = the group is full
 	Wait         *Wait           // with StateFull: the visitor's place on the waiting list
+	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
 // At says what the page shows to the browser with this join cookie. signedIn is
@@ -81,6 +83,9 @@ func (s *Service) At(ctx context.Context, secret string, signedIn *int64) (View,
 	tx := s.db.WithContext(ctx)
 	v, err := s.visit(tx, secret, signedIn)
 	if err != nil {
+		return View{}, err
+	}
+	if err := keepChoice(tx, v); err != nil {
 		return View{}, err
 	}
 	out, err := s.view(tx, v)
@@ -117,7 +122,7 @@ func (s *Service) EntryPicture(ctx context.Context, secret string, signedIn *int
 // view decides the state. The order of the questions is the rule.
 func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	out := View{Organisation: v.org.Name, Location: v.org.Location(), Group: v.group, Code: v.code, ScanID: v.session.ScanID,
-		Person: v.person, AskedPhone: v.session.AskedPhone, Locked: v.locked()}
+		Person: v.person, AskedPhone: v.session.AskedPhone, Locked: v.locked(), Guests: v.admitsGuests()}
 	path := v.group.DepartmentPath
 	lineages, err := group.Lineages(tx, []string{path})
 	if err != nil {
@@ -189,8 +194,8 @@ func (s *Service) known(tx *gorm.DB, v visit, out *View) (bool, error) {
 		return false, nil // such a visit leads to no entry
 	case in:
 		out.State = StateIn
-		out.Entry = group.Entry(v.group)
-		return true, nil
+		out.Entry, err = group.Show(tx, v.group, v.person.group(), s.now())
+		return true, err
 	case asked && out.Request.Status == Pending:
 		out.State = StatePending
 		return true, nil
@@ -212,7 +217,7 @@ func (s *Service) welcome(tx *gorm.DB, v visit, out *View) error {
 		out.State, out.Why = StateRefused, ByAdmin
 	case r != nil && r.Status == Rejected && r.DecidedAt != nil && s.now().Before(r.DecidedAt.Add(RetryAfter)):
 		out.State, out.Why, out.RetryAt = StateRefused, Turned, r.DecidedAt.Add(RetryAfter)
-	case v.group.MemberCount >= v.group.Capacity:
+	case v.full():
 		out.State = StateFull
 		out.Wait, err = place(tx, v.group.ID, *v.person)
 		return err

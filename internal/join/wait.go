@@ -121,7 +121,7 @@ func (s *Service) Wait(ctx context.Context, who Visitor) (out View, err error) {
 				return err
 			}
 		}
-		if err := hold(tx, &v); err != nil {
+		if err := s.hold(tx, &v); err != nil {
 			return err
 		}
 		if out, err = s.view(tx, v); err != nil || out.State != StateFull || out.Wait != nil {
