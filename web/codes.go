@@ -33,7 +33,16 @@ func (s *server) listCodes(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Codes(views.CodesProps{List: list, View: view, First: after == "",
+	stale, err := s.Codes.StaleCount(c.Request().Context(), by, views.CountLimit+1)
+	if err != nil {
+		return err
+	}
+	adopt, err := s.Codes.Adoptable(c.Request().Context(), by, list.Items)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Codes(views.CodesProps{List: list, View: view, First: after == "", Stale: stale,
+		Adopt:    adopt,
 		CanIssue: access.Can(by, access.CodeTemporary, access.Object{})}))
 }
 
@@ -61,8 +70,7 @@ func (s *server) showCode(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	after := c.QueryParam("after")
-	activity, err := s.Scans.Activity(ctx, by, id, after)
+	activity, err := s.Scans.Activity(ctx, by, id)
 	if err != nil {
 		return err
 	}
@@ -70,7 +78,10 @@ func (s *server) showCode(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.CodeProps{View: view, Activity: activity, First: after == "", Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS()}
+	p := views.CodeProps{View: view, Activity: activity, Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS()}
 	p.Path, p.Side = matrix.SVGPath()
+	if p.Generations, err = s.Codes.Generations(ctx, by, id); err != nil {
+		return err
+	}
 	return render(c, http.StatusOK, views.Code(p))
 }
