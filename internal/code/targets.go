@@ -252,7 +252,7 @@ func (s *Service) mayTarget(tx *gorm.DB, by access.Actor, f Facts, gid string) (
 	if err != nil {
 		return g, err
 	}
-	missing, needsSecond := Permanence(by, g, policies, f.Audience)
+	missing, needsSecond := Permanence(by, g, policies, f.narrows(g.Type))
 	switch {
 	case missing != "":
 		return g, fault.Forbidden{Right: missing}

@@ -85,7 +85,7 @@ func Admit(tx *gorm.DB, m *Membership, at time.Time) (Admission, error) {
 	if err := tx.Create(m).Error; err != nil {
 		return NoSeat, fmt.Errorf("write membership: %w", err)
 	}
-	return Admitted, nil
+	return Admitted, EndWait(tx, m.GroupID, Person{m.MemberID, m.GuestID}, "in", at)
 }
 
 // EndFor ends every membership of a departing member and frees the seats.

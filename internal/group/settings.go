@@ -238,10 +238,13 @@ func checkOpen(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
 	return err
 }
 
+// hasPermanentCode looks for one that keeps nobody away: no audience, or
+// "everybody in the directory" on a group that takes nobody else.
 func hasPermanentCode(tx *gorm.DB, groupID int64) (bool, error) {
 	var ids []int64
-	err := tx.Table("codes").Where(`(group_id = ? OR id IN (SELECT code_id FROM code_targets WHERE group_id = ?))
-		AND validity = 'permanent' AND audience = '' AND revoked_at IS NULL`, groupID, groupID).Limit(1).Pluck("id", &ids).Error
+	err := tx.Table("codes").Where(`(group_id = ? OR id IN (SELECT code_id FROM code_targets WHERE group_id = ?)) AND validity = 'permanent' AND revoked_at IS NULL
+		AND (audience = '' AND audience_roles = '' AND audience_people = ''
+			OR audience_roles LIKE '%member%' AND EXISTS (SELECT 1 FROM groups g WHERE g.id = ? AND g.type = 'internal'))`, groupID, groupID, groupID).Limit(1).Pluck("id", &ids).Error
 	if err != nil {
 		return false, fmt.Errorf("look for permanent codes: %w", err)
 	}

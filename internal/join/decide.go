@@ -123,6 +123,7 @@ func (s *Service) decide(tx *gorm.DB, by access.Actor, d Decision, ids []int64) 
 	}
 	results := make([]Result, len(ids))
 	var events []audit.Event
+	var joined []int64
 	for i, id := range ids {
 		row, there := rows[id]
 		if !there {
@@ -135,8 +136,14 @@ func (s *Service) decide(tx *gorm.DB, by access.Actor, d Decision, ids []int64) 
 		if results[i].Decided() {
 			events = append(events, row.event(d))
 		}
+		if results[i].Outcome == Approved && row.ScanID != nil {
+			joined = append(joined, *row.ScanID)
+		}
 	}
-	return results, s.trail.RecordAll(tx, by, events)
+	if err := s.trail.RecordAll(tx, by, events); err != nil || len(joined) == 0 {
+		return results, err
+	}
+	return results, s.marks.Stage(tx, stageJoined, joined...)
 }
 
 // holdAll locks applicants and groups in the order everybody locks them.

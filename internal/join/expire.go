@@ -80,6 +80,9 @@ func CancelFor(tx *gorm.DB, by access.Actor, memberID int64, at time.Time) (int6
 	if done.Error != nil {
 		return 0, fmt.Errorf("cancel requests: %w", done.Error)
 	}
+	if err := tx.Exec("UPDATE waiting_list SET ended_at = ?, ended_how = 'over' WHERE member_id = ? AND ended_at IS NULL", at.UTC(), memberID).Error; err != nil {
+		return 0, fmt.Errorf("end waits: %w", err)
+	}
 	if err := tx.Model(&Session{}).Where("member_id = ? AND expires_at > ?", memberID, at.UTC()).Update("expires_at", at.UTC()).Error; err != nil {
 		return 0, fmt.Errorf("end join sessions: %w", err)
 	}

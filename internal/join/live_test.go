@@ -102,7 +102,7 @@ func TestASeriesRefusesNobodyOverTwoInstances(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { database.Close(db) })
-		marks := join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome}
+		marks := join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}
 		dbs, services = append(dbs, db), append(services, join.New(db, testkit.Keys(), audit.New(testkit.Keys(), clock.Now), marks, clock.Now))
 	}
 	r := &room{t: t, db: dbs[0], clock: clock, w: testkit.Org(t, dbs[0], clock), joins: services[0]}

@@ -34,6 +34,8 @@ type Session struct {
 	Name       string
 	AskedPhone string // a code was asked for; nothing is proved yet
 	Challenge  []byte // sealed
+	ScanLive   bool   `gorm:"default:true"` // false: only good for waiting while the code does not live
+	PasswordOK bool   // the code's password was right
 	GroupID    *int64 // the one of a live code's groups that this visit is for
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
@@ -57,6 +59,7 @@ type visit struct {
 	group   group.Group
 	org     directory.Organisation
 	person  *Person     // nil until identified
+	named   bool        // identified in this very transaction
 	doors   []code.Door // of a live code or a series; nil when there is only the one group
 	door    *code.Door  // the chosen one, whose room is group; nil when no seat is left behind any
 }

@@ -68,6 +68,12 @@ func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, er
 		if err := s.act(tx, v, who, f, &out); err != nil {
 			return err
 		}
+		if err := s.endOtherWaits(tx, v, out); err != nil {
+			return err
+		}
+		if err := s.mark(tx, v, out); err != nil {
+			return err
+		}
 		return out.refer(tx)
 	})
 	return out, err
@@ -140,12 +146,18 @@ func (s *Service) hold(tx *gorm.DB, v *visit) error {
 // act does what the form asks for, when the page would have asked for it.
 func (s *Service) act(tx *gorm.DB, v visit, who Visitor, f Form, out *View) error {
 	switch {
+	case out.Barred == Audience && !v.session.ScanLive:
+		return nil // the scan keeps the cause it was refused for
 	case out.Barred == Audience:
 		return s.marks.Outcome(tx, v.session.ScanID, Audience)
 	case out.State == StatePending:
 		return s.complete(tx, out.Request, f.Note)
 	case out.State != StateForm:
 		return nil
+	case out.Locked && who.Proved != "":
+		return nil // the page asks for the password next
+	case out.Locked:
+		return fault.Invalid{"password": fault.Msg("terms.error.password.missing")}
 	case v.group.JoinMode == group.Open:
 		return s.enter(tx, v, who, out)
 	}
@@ -161,12 +173,14 @@ func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
 		return err
 	case got == group.NoSeat:
 		out.State, out.Step = StateFull, ""
-		return nil
+		out.Wait, err = place(tx, v.group.ID, *v.person)
+		return err
 	}
 	out.State, out.Step = StateIn, "" // the page that follows shows the entry
 	if got == group.AlreadyIn {
 		return nil
 	}
+	out.reached = stageJoined
 	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "join.enter", DepartmentPath: v.group.DepartmentPath,
 		Object: audit.Object{Kind: "group", ID: v.group.GID, Name: v.group.Name}, Details: map[string]any{"code": v.code.PublicID}})
 }
@@ -177,6 +191,9 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 	now := s.now().UTC()
 	r := Request{GroupID: v.group.ID, CodeID: &v.session.CodeID, ScanID: &v.session.ScanID, MemberID: v.person.MemberID, GuestID: v.person.GuestID,
 		Name: v.person.Name, Phone: v.person.Phone, Note: f.Note, Status: Pending, CreatedAt: now}
+	if err := r.comeFrom(tx); err != nil {
+		return err
+	}
 	done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)
 	if done.Error != nil {
 		return fmt.Errorf("write the request: %w", done.Error)
@@ -185,11 +202,15 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 	if err := s.keepUntil(tx, v, now.Add(PendingLife)); err != nil {
 		return err
 	}
+	if err := group.EndWait(tx, v.group.ID, v.person.group(), "in", now); err != nil {
+		return err
+	}
 	if done.RowsAffected == 0 {
 		var err error
 		out.Request, err = latest(tx, v.group.ID, *v.person)
 		return err
 	}
+	out.reached = stageRequested
 	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "request.submit", Object: r.object(), DepartmentPath: v.group.DepartmentPath,
 		Details: map[string]any{"group": v.group.GID}})
 }
