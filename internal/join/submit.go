@@ -68,6 +68,9 @@ func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, er
 		if err := s.act(tx, v, who, f, &out); err != nil {
 			return err
 		}
+		if err := s.endOtherWaits(tx, v, out); err != nil {
+			return err
+		}
 		if err := s.mark(tx, v, out); err != nil {
 			return err
 		}
