@@ -21,7 +21,9 @@ func TestRefreshing(t *testing.T) {
 		if s := w.facts(id).State(w.clock.Now()); s != code.Expired {
 			t.Fatalf("is %s", s)
 		}
-		errs := together(6, func(int) error { return w.codes.Refresh(ctx, w.Head, id, code.Renewal{Generation: "1", Reason: "季度"}) })
+		errs := together(6, func(int) error {
+			return w.codes.Refresh(ctx, w.Head, id, code.Renewal{Generation: "1", Reason: "季度"})
+		})
 		done, rest := errorsOf(errs)
 		if done != 1 {
 			t.Errorf("%d refreshed it", done)
