@@ -17,6 +17,8 @@ type codeTab struct{ Name, Pattern string }
 var codeTabList = []codeTab{
 	{"overview", paths.Code},
 	{"copies", paths.CodeCopies},
+	{"terms", paths.CodeTerms},
+	{"targets", paths.CodeTargets},
 }
 
 // codeTabs leads from one page of a code to the others.
@@ -48,7 +50,7 @@ func codeTabs(publicID, current string) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(t(ctx, "codes.tabs"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/code_tabs.templ`, Line: 16, Col: 68}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/code_tabs.templ`, Line: 18, Col: 68}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

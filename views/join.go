@@ -37,6 +37,7 @@ type JoinProps struct {
 	SignedIn bool              // the person is known by the console session alone
 	Next     string            // for the language switch
 	Now      time.Time
+	Onward   string // scan address of another group that is not full, when the code names one
 }
 
 // JoinTyped is what the visitor typed before the form came back.
@@ -111,7 +112,7 @@ func httpOnly(link string) bool {
 }
 
 func (p JoinProps) phoneHint(ctx context.Context) string {
-	if p.Group.Admits() {
+	if p.Guests {
 		return t(ctx, "join.phone.hint.guest")
 	}
 	return t(ctx, "join.phone.hint")

@@ -23,6 +23,10 @@ const homeList = 5
 func (s *server) showHome(c echo.Context) error {
 	ctx, a := c.Request().Context(), actor(c)
 	p := views.HomeProps{Manages: a.Super || a.Head() || len(a.Duties) > 0}
+	var err error
+	if p.Reminders, _, err = s.reminders(ctx, a, "", homeReminders); err != nil {
+		return err
+	}
 	if !p.Manages {
 		page, err := s.Groups.List(ctx, a, group.Filter{})
 		if err != nil {
@@ -32,13 +36,12 @@ func (s *server) showHome(c echo.Context) error {
 		return render(c, http.StatusOK, views.Home(p))
 	}
 	for _, fill := range []func(context.Context, access.Actor, *views.HomeProps) error{
-		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillHappened, s.fillReminders,
+		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillHappened,
 	} {
 		if err := fill(ctx, a, &p); err != nil {
 			return err
 		}
 	}
-	var err error
 	if p.Days, err = s.Scans.Overview(ctx, a); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type route struct {
 const (
 	bodyLimit   = 1 << 20
 	uploadLimit = 3 << 20  // a 2 MiB image and its form
+	poolLimit   = 18 << 20 // eight images of 2 MiB and their form
 	importLimit = 32 << 20 // 50,000 rows are about 5 MiB
 )
 
@@ -100,6 +101,15 @@ var table = []route{
 	{http.MethodPost, paths.GroupMembers, signedIn, "", 0, (*server).addGroupMember},
 	{http.MethodPost, paths.GroupMemberRemove, signedIn, "", 0, (*server).removeGroupMember},
 	{http.MethodGet, paths.GroupEntryImage, signedIn, "", 0, (*server).showEntryImage},
+	{http.MethodGet, paths.GroupWaiting, signedIn, "", 0, (*server).listWaiters},
+	{http.MethodPost, paths.GroupWaitingAdmit, signedIn, "", 0, (*server).admitWaiter},
+	{http.MethodPost, paths.GroupWaitingRemove, signedIn, "", 0, (*server).removeWaiter},
+	{http.MethodGet, paths.GroupEntry, signedIn, "", 0, (*server).showGroupEntry},
+	{http.MethodPost, paths.GroupEntry, signedIn, "", uploadLimit, (*server).replaceEntry},
+	{http.MethodPost, paths.GroupImages, signedIn, "", poolLimit, (*server).addImages},
+	{http.MethodPost, paths.GroupImage, signedIn, "", 0, (*server).changeImage},
+	{http.MethodPost, paths.GroupCustodian, signedIn, "", 0, (*server).setCustodian},
+	{http.MethodPost, paths.GroupSeries, signedIn, "", 0, (*server).changeSeries},
 
 	{http.MethodGet, paths.Codes, signedIn, access.CodeDownload, 0, (*server).listCodes},
 	{http.MethodGet, paths.GroupCodes, signedIn, "", 0, (*server).listGroupCodes},
@@ -109,6 +119,8 @@ var table = []route{
 	{http.MethodGet, paths.CodePNG, signedIn, "", 0, (*server).downloadPNG},
 	{http.MethodGet, paths.CodeSVG, signedIn, "", 0, (*server).downloadSVG},
 	{http.MethodGet, paths.CodeScansCSV, signedIn, "", 0, (*server).downloadScans},
+	{http.MethodGet, paths.CodeTerms, signedIn, "", 0, (*server).showTerms},
+	{http.MethodPost, paths.CodeTerms, signedIn, "", 0, (*server).saveTerms},
 	{http.MethodGet, paths.CodeRevokeAsk, signedIn, "", 0, (*server).confirmRevoke},
 	{http.MethodPost, paths.CodeRevoke, signedIn, "", 0, (*server).revokeCode},
 	{http.MethodGet, paths.CodeRegenerateAsk, signedIn, "", 0, (*server).confirmRegenerate},
@@ -134,6 +146,8 @@ var table = []route{
 	{http.MethodGet, paths.CodeInspect, signedIn, access.CodeDownload, 0, (*server).inspectCode},
 	{http.MethodPost, paths.CodesAdopt, signedIn, access.CodeAdopt, 0, (*server).adoptCodes},
 	{http.MethodGet, paths.Reminders, signedIn, access.CodeDownload, 0, (*server).listReminders},
+	{http.MethodGet, paths.CodeTargets, signedIn, "", 0, (*server).showTargets},
+	{http.MethodPost, paths.CodeTargets, signedIn, "", 0, (*server).changeTargets},
 
 	{http.MethodGet, paths.Requests, signedIn, access.RequestsDecide, 0, (*server).listRequests},
 	{http.MethodGet, paths.Request, signedIn, "", 0, (*server).showRequest},
@@ -168,6 +182,8 @@ var table = []route{
 	{http.MethodPost, paths.Join, anyone, "", 0, (*server).submitJoin},
 	{http.MethodGet, paths.JoinEntry, anyone, "", 0, (*server).showJoinEntry},
 	{http.MethodPost, paths.JoinLeave, anyone, "", 0, (*server).withdrawRequest},
+	{http.MethodPost, paths.JoinWait, anyone, "", 0, (*server).joinWaitingList},
+	{http.MethodPost, paths.JoinUnwait, anyone, "", 0, (*server).leaveWaitingList},
 	{http.MethodGet, paths.JoinTicket, anyone, "", 0, (*server).redeemTicket},
 }
 

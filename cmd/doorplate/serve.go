@@ -125,6 +125,9 @@ func (p *program) comeUp(ctx, work context.Context, workers *sync.WaitGroup) err
 	if err := p.migrated(ctx); err != nil {
 		return err
 	}
+	if err := p.scans.Rebuild(ctx); err != nil {
+		return err
+	}
 	token, err := p.auth.SetupToken(ctx)
 	if err != nil {
 		return err

@@ -19,16 +19,6 @@ type Origin struct {
 // Known reports whether there is anything to say.
 func (o Origin) Known() bool { return o != Origin{} }
 
-// keepOrigin copies onto a new request what must outlive its scan.
-func keepOrigin(tx *gorm.DB, requestID int64) error {
-	err := tx.Exec(`UPDATE join_requests SET channel = s.channel, copy_serial = s.copy_serial FROM scans s
-		WHERE s.id = join_requests.scan_id AND join_requests.id = ?`, requestID).Error
-	if err != nil {
-		return fmt.Errorf("keep where the request came from: %w", err)
-	}
-	return nil
-}
-
 // origin reads it: from the scan, and of one that was deleted what the request kept.
 func origin(tx *gorm.DB, requestID int64) (o Origin, err error) {
 	err = tx.Raw(`SELECT CASE WHEN r.channel <> '' THEN r.channel ELSE coalesce(s.channel, '') END AS channel,
