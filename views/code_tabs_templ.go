@@ -16,9 +16,9 @@ type codeTab struct{ Name, Pattern string }
 // codeTabList is what a code's pages are, in the order people need them.
 var codeTabList = []codeTab{
 	{"overview", paths.Code},
-	{"copies", paths.CodeCopies},
 	{"terms", paths.CodeTerms},
 	{"targets", paths.CodeTargets},
+	{"copies", paths.CodeCopies},
 }
 
 // codeTabs leads from one page of a code to the others.
