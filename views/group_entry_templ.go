@@ -1713,6 +1713,11 @@ func groupSeries(p GroupSettingsProps) templ.Component {
 	})
 }
 
+// EntryReminder is the line about a group whose way in wants looking after.
+func EntryReminder(ctx context.Context, r group.Reminder) Reminder {
+	return Reminder{Text: t(ctx, "live.remind.line", "Group", r.Group, "What", reminderText(ctx, r)), Href: r.Path}
+}
+
 // reminderText says what is wrong with a group's way in.
 func reminderText(ctx context.Context, r group.Reminder) string {
 	switch {

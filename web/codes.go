@@ -70,8 +70,7 @@ func (s *server) showCode(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	after := c.QueryParam("after")
-	activity, err := s.Scans.Activity(ctx, by, id, after)
+	activity, err := s.Scans.Activity(ctx, by, id)
 	if err != nil {
 		return err
 	}
@@ -79,7 +78,7 @@ func (s *server) showCode(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.CodeProps{View: view, Activity: activity, First: after == "", Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS()}
+	p := views.CodeProps{View: view, Activity: activity, Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS()}
 	p.Path, p.Side = matrix.SVGPath()
 	if p.Generations, err = s.Codes.Generations(ctx, by, id); err != nil {
 		return err

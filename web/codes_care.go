@@ -115,40 +115,40 @@ func (p problem) words() string {
 // homeReminders is how many lines the dashboard's card shows.
 const homeReminders = 8
 
-// reminders collects what asks to be done, the most urgent first: groups whose way in
-// runs out, stale prints in one line, then one line for each code.
+func (s *server) fillReminders(ctx context.Context, a access.Actor, p *views.HomeProps) (err error) {
+	p.Reminders, _, err = s.reminders(ctx, a, "", homeReminders)
+	p.Reminders = p.Reminders[:min(len(p.Reminders), homeReminders)]
+	return err
+}
+
+// reminders collects what asks to be done, the most urgent first: groups whose
+// way in dies, what is counted in one line, then one line for each code.
 func (s *server) reminders(ctx context.Context, a access.Actor, after string, limit int) (lines []views.Reminder, next string, err error) {
-	codes := access.Can(a, access.CodeDownload, access.Object{})
+	managing := access.Can(a, access.CodeDownload, access.Object{})
 	if after == "" {
-		if lines, err = s.firstReminders(ctx, a, codes, limit/2); err != nil {
+		if lines, err = s.entryReminders(ctx, a); err != nil || !managing {
+			return lines, "", err
+		}
+		stale, err := s.Codes.StaleCount(ctx, a, views.CountLimit+1)
+		if err != nil {
 			return nil, "", err
 		}
+		if stale > 0 {
+			lines = append(lines, views.StaleReminder(ctx, stale))
+		}
 	}
-	if !codes {
-		return lines, "", nil
-	}
-	due, next, err := s.Codes.Due(ctx, a, after, limit-len(lines))
+	due, next, err := s.Codes.Due(ctx, a, after, max(1, limit-len(lines)))
 	for _, d := range due {
 		lines = append(lines, views.CodeReminder(ctx, d))
 	}
 	return lines, next, err
 }
 
-// firstReminders are those that stand on the first page only.
-func (s *server) firstReminders(ctx context.Context, a access.Actor, codes bool, limit int) (lines []views.Reminder, err error) {
+// entryReminders are lines for whoever may bring a new image, be it a plain custodian.
+func (s *server) entryReminders(ctx context.Context, a access.Actor) (lines []views.Reminder, err error) {
 	groups, err := s.Groups.RunningOut(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range groups[:min(len(groups), limit)] {
-		lines = append(lines, views.GroupReminder(ctx, g))
-	}
-	if !codes {
-		return lines, nil
-	}
-	stale, err := s.Codes.StaleCount(ctx, a, views.CountLimit+1)
-	if stale > 0 {
-		lines = append(lines, views.StaleReminder(ctx, stale))
+	for _, g := range groups {
+		lines = append(lines, views.EntryReminder(ctx, g))
 	}
 	return lines, err
 }

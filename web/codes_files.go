@@ -55,18 +55,6 @@ func (s *server) downloadSVG(c echo.Context) error {
 	return c.Blob(http.StatusOK, "image/svg+xml", matrix.SVG())
 }
 
-func (s *server) downloadScans(c echo.Context) error {
-	ctx := c.Request().Context()
-	export, err := s.Scans.Export(ctx, actor(c), publicID(c))
-	if err != nil {
-		return err
-	}
-	attach(c, export.Group+"-"+export.Label, publicID(c), ".csv")
-	c.Response().Header().Set(echo.HeaderContentType, "text/csv; charset=utf-8")
-	c.Response().WriteHeader(http.StatusOK)
-	return export.Write(ctx, c.Response())
-}
-
 // attach names a download after its group and label, with a plain name beside
 // it for programs that read ASCII only (RFC 6266, RFC 8187).
 func attach(c echo.Context, name, plain, ending string) {

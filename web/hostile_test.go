@@ -22,7 +22,7 @@ var hostile = []string{
 // parameters are all that any handler reads from an address.
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
-	"password", "resend", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what"}
+	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}

@@ -64,6 +64,9 @@ func (s *server) policiesPage(c echo.Context, status int, p views.PoliciesProps)
 	if p.Presets, err = s.Groups.Presets(c.Request().Context()); err != nil {
 		return err
 	}
+	if p.Purges, err = s.Scans.Purges(c.Request().Context(), actor(c)); err != nil {
+		return err
+	}
 	return render(c, status, views.SettingsPolicies(p))
 }
 

@@ -182,6 +182,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
 	workers.Go(func() { p.everyHour(ctx) })
+	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
 }
 
 // everyHour does the work that only time causes.

@@ -119,7 +119,7 @@ func mayCure(by access.Actor, d Due, p directory.Policies) bool {
 	if d.Validity != Permanent {
 		return access.Can(by, access.CodeTemporary, d.Object(false))
 	}
-	missing, needsSecond := Permanence(by, d.group(), p, d.Narrow())
+	missing, needsSecond := Permanence(by, d.group(), p, d.narrows(d.GroupType))
 	return missing == "" && !needsSecond
 }
 
