@@ -31,6 +31,11 @@ func TestFill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for query, want := range map[string]int{
+			"SELECT count(*) FROM code_copies WHERE printed_as <> ''": 12,
+			"SELECT count(*) FROM code_channels":                      2,
+			"SELECT count(*) FROM code_copies k WHERE scans = 0 AND removed_at IS NULL OR scans <> (SELECT CAST(coalesce(sum(f.live), 0) AS bigint) FROM scan_funnel f WHERE f.code_id = k.code_id AND f.copy_serial = k.serial)": 0,
+			"SELECT count(*) FROM code_copies k JOIN codes c ON c.id = k.code_id WHERE k.removed_at IS NULL AND (c.revoked_at IS NOT NULL OR k.revoked_at IS NOT NULL)":                                                           1,
+			"SELECT count(*) FROM code_channels h WHERE NOT EXISTS (SELECT 1 FROM scan_funnel f WHERE f.code_id = h.code_id AND f.channel = h.name AND f.live > 0)":                                                               0,
 			"SELECT count(*) FROM departments":                        12,
 			"SELECT max(depth) FROM departments":                      2,
 			"SELECT count(*) FROM members WHERE status = 'active'":    300,

@@ -24,7 +24,6 @@ type model struct {
 	byHead                        bool
 }
 
-
 // outcome is the rule, and counts what it lets through.
 func (m *model) outcome(now time.Time, copied bool) string {
 	if day := now.In(shanghai).Format(time.DateOnly); day != m.day {
