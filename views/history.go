@@ -281,19 +281,6 @@ func proofTime(ctx context.Context, at *time.Time) string {
 	return when(ctx, *at)
 }
 
-// requestSource says where somebody who asks came from, "" when that is not known.
-func requestSource(ctx context.Context, channel string, serial int) string {
-	switch {
-	case channel != "" && serial > 0:
-		return t(ctx, "history.from.both", "Channel", channel, "Serial", serial)
-	case channel != "":
-		return t(ctx, "history.from.channel", "Channel", channel)
-	case serial > 0:
-		return t(ctx, "history.from.copy", "Serial", serial)
-	}
-	return ""
-}
-
 // sourceFinding names the busiest channel; "no channel" is none.
 func sourceFinding(ctx context.Context, all []scan.Source) string {
 	for _, s := range all {

@@ -8,6 +8,7 @@ import (
 
 	"doorplate/internal/group"
 	"doorplate/internal/join"
+	"doorplate/internal/paths"
 )
 
 type joinRefreshKey struct{}
@@ -43,7 +44,8 @@ type JoinProps struct {
 type JoinTyped struct{ Phone, Name, Note string }
 
 func (p JoinProps) plate() PlateProps {
-	return PlateProps{Organisation: p.Organisation, Group: p.Group.Name, Department: p.Department, Official: p.Group.Official(), Next: p.Next}
+	return PlateProps{Organisation: p.Organisation, Group: p.Group.Name, Department: p.Department, Official: p.Group.Official(), Next: p.Next,
+		Genuine: paths.With(paths.Genuine, "ref", p.ScanRef)}
 }
 
 func (p JoinProps) step() join.Step {

@@ -1924,7 +1924,7 @@ func TypedCode(p TypedCodeProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = joinPage(t(ctx, "join.typed.title"), false, PlateProps{Organisation: p.Organisation, Next: paths.TypedCode}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var105), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = joinPage(t(ctx, "join.typed.title"), false, PlateProps{Organisation: p.Organisation, Next: paths.TypedCode, Genuine: paths.Genuine}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var105), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -33,7 +33,16 @@ func (s *server) listCodes(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Codes(views.CodesProps{List: list, View: view, First: after == "",
+	stale, err := s.Codes.StaleCount(c.Request().Context(), by, views.CountLimit+1)
+	if err != nil {
+		return err
+	}
+	adopt, err := s.Codes.Adoptable(c.Request().Context(), by, list.Items)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Codes(views.CodesProps{List: list, View: view, First: after == "", Stale: stale,
+		Adopt:    adopt,
 		CanIssue: access.Can(by, access.CodeTemporary, access.Object{})}))
 }
 
@@ -71,5 +80,8 @@ func (s *server) showCode(c echo.Context) error {
 	}
 	p := views.CodeProps{View: view, Activity: activity, Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS()}
 	p.Path, p.Side = matrix.SVGPath()
+	if p.Generations, err = s.Codes.Generations(ctx, by, id); err != nil {
+		return err
+	}
 	return render(c, http.StatusOK, views.Code(p))
 }

@@ -22,6 +22,7 @@ type things struct {
 	gid, code                              string
 	mine, theirs, export                   int64 // approvals: the reader's own, a head's, the reader's granted export
 	preset                                 int64
+	channel                                int64 // of the code; its copy has the serial 1
 	above                                  int64 // the department above
 	free                                   int64 // a member who is in no group
 	waiter                                 int64 // who waits for a seat
@@ -58,6 +59,8 @@ func atSeat(o things) []any       { return []any{o.gid, o.seat} }
 func atWaiter(o things) []any     { return []any{o.gid, o.waiter} }
 func atImage(o things) []any      { return []any{o.gid, o.image} }
 func atCode(o things) []any       { return []any{o.code} }
+func atCopy(o things) []any       { return []any{o.code, 1} }
+func atChannel(o things) []any    { return []any{o.code, o.channel} }
 func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
@@ -101,6 +104,8 @@ var lines = []line{
 	{route: "POST /logout", open: "303 303"},
 	{route: "GET /s", open: "200 200"},
 	{route: "POST /s", open: "422 422"},
+	{route: "GET /genuine", open: "200 200"},
+	{route: "POST /genuine", open: "422 422"},
 	{route: "GET /j/:token", open: "404 404"},
 	{route: "GET /join", open: "410 410"},
 	{route: "POST /join", open: "410 410"},
@@ -189,6 +194,24 @@ var lines = []line{
 	{route: "POST /codes/:id/suspend", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/resume", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/adopt", at: atCode, own: admins, foreign: hidden},
+	{route: "GET /codes/:id/refresh/confirm", at: atCode, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/refresh", at: atCode, own: admins, foreign: hidden},
+	{route: "GET /codes/:id/copies", at: atCode, own: review, foreign: hidden},
+	{route: "POST /codes/:id/copies", at: atCode, own: admins, foreign: hidden, fields: sends("count", "2", "place", "食堂")},
+	{route: "POST /codes/:id/copies/again", at: atCode, own: admins, foreign: hidden},
+	{route: "GET /codes/:id/copies/:serial", at: atCopy, own: review, foreign: hidden},
+	{route: "POST /codes/:id/copies/:serial", at: atCopy, own: admins, foreign: hidden, fields: sends("place", "前台")},
+	{route: "GET /codes/:id/copies/:serial/photo", at: atCopy, own: review, foreign: hidden},
+	{route: "GET /codes/:id/copies/:serial/revoke/confirm", at: atCopy, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/copies/:serial/revoke", at: atCopy, own: admins, foreign: hidden, fields: why},
+	{route: "POST /codes/:id/copies/:serial/remove", at: atCopy, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/channels", at: atCode, own: admins, foreign: hidden, fields: sends("channel_name", "展台")},
+	{route: "GET /codes/:id/channels/:channel", at: atChannel, own: review, foreign: hidden},
+	{route: "POST /codes/:id/channels/:channel/delete", at: atChannel, own: admins, foreign: hidden},
+	{route: "GET /codes/prints", own: review},
+	{route: "GET /codes/inspect", own: review},
+	{route: "POST /codes/adopt", own: admins, foreign: "404 403 403", fields: func(o things) []string { return []string{"id", o.code} }},
+	{route: "GET /reminders", own: review},
 
 	{route: "GET /codes/:id/targets", at: atCode, own: review, foreign: hidden},
 	{route: "POST /codes/:id/targets", at: atCode, own: admins, foreign: hidden, fields: sends("route", "order")},
@@ -279,6 +302,9 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		s.t.Fatal(err)
 	}
 	s.exec("INSERT INTO scans (ref, at, code_id, outcome, address, channel) VALUES (?, ?, ?, 'live', '192.0.2.7', 'door')", fmt.Sprintf("ref%d", unique), now, codeID)
+	o.channel = s.insert("INSERT INTO code_channels (code_id, name, utm_source, created_at) VALUES (?, 'door', 'weibo', ?)", codeID, now)
+	photo := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/jpeg', ?, ?)", []byte("x"), now)
+	s.exec("INSERT INTO code_copies (code_id, serial, place, photo_file_id, printed_at, printed_as, created_at) VALUES (?, 1, 'Hall', ?, ?, '{\"group\":\"Old\"}', ?)", codeID, photo, now, now)
 	o.request = s.insert("INSERT INTO join_requests (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '同事', '+8613600000000', ?)",
 		groupID, codeID, o.free, now)
 	o.waiter = s.insert("INSERT INTO waiting_list (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '候补', '+8613600000009', ?)",

@@ -38,7 +38,10 @@ var Views = map[string][]State{
 }
 
 // ViewNames lists what the filter offers, in order.
-var ViewNames = []string{"attention", string(Live), string(Expired), string(Exhausted), string(Suspended), string(NotYet), string(Closed), "ended"}
+var ViewNames = []string{"attention", string(Live), string(Expired), string(Exhausted), string(Suspended), Orphans, string(NotYet), string(Closed), "ended"}
+
+// Orphans is the view of what stands still because its issuer lost the right. req: A11
+const Orphans = "orphaned"
 
 // rankSQL puts what somebody must look after first: an orphaned code, one that
 // turns people away, then the healthy, then what is over.
@@ -71,7 +74,9 @@ func (s *Service) list(tx *gorm.DB, where string, args []any, view, after string
 	query := "SELECT * FROM (SELECT y.*, " + rankSQL + " AS rank FROM (SELECT " + factsColumns + ", " + stateSQL + " AS now_state" + factsFrom +
 		" WHERE " + where + ") y) x WHERE 1 = 1"
 	args = append(stateArgs(s.now(), org.Location()), args...)
-	if states, known := Views[view]; known {
+	if view == Orphans {
+		query += " AND now_state = 'suspended' AND NOT issuer_ok"
+	} else if states, known := Views[view]; known {
 		query += " AND now_state IN ?"
 		args = append(args, states)
 	} else if slices.Contains(States, State(view)) {

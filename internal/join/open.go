@@ -17,8 +17,7 @@ type Detail struct {
 	Row
 	ScanAt     *time.Time
 	ScanRef    string
-	Channel    string
-	Copy       int       // serial of the printed copy; 0 = the code itself
+	Origin     Origin
 	GroupWhere string    // department of the group, in words
 	Earlier    []Request // of the same person, newest first, in groups the reader may decide on
 	EarlierIn  map[int64]string
@@ -55,27 +54,19 @@ func (s *Service) Open(ctx context.Context, by access.Actor, id int64) (Detail, 
 func (d *Detail) read(tx *gorm.DB, by access.Actor) error {
 	if d.ScanID != nil {
 		var scans []struct {
-			At      time.Time
-			Ref     string
-			Channel string
+			At  time.Time
+			Ref string
 		}
-		if err := tx.Table("scans").Select("at", "ref", "channel").Where("id = ?", *d.ScanID).Find(&scans).Error; err != nil {
+		if err := tx.Table("scans").Select("at", "ref").Where("id = ?", *d.ScanID).Find(&scans).Error; err != nil {
 			return fmt.Errorf("read the request's scan: %w", err)
 		}
 		for _, sc := range scans {
-			d.ScanAt, d.ScanRef, d.Channel = &sc.At, sc.Ref, sc.Channel
+			d.ScanAt, d.ScanRef = &sc.At, sc.Ref
 		}
 	}
-	// The request keeps where the person came from; the scan may be gone.
-	var from struct {
-		Channel    string
-		CopySerial int
-	}
-	if err := tx.Table("join_requests").Select("channel", "copy_serial").Where("id = ?", d.ID).Take(&from).Error; err != nil {
-		return fmt.Errorf("read where the request came from: %w", err)
-	}
-	if d.Copy = from.CopySerial; from.Channel != "" {
-		d.Channel = from.Channel
+	var err error
+	if d.Origin, err = origin(tx, d.ID); err != nil {
+		return err
 	}
 	names, err := group.Lineages(tx, []string{d.GroupPath})
 	if err != nil {

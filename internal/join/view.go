@@ -62,7 +62,7 @@ type View struct {
 	Department   string // path in words, without the organisation
 	Code         code.Facts
 	ScanID       int64
-	ScanRef      string  // the reference a refusal page shows
+	ScanRef      string  // the reference of the scan
 	Person       *Person // nil until identified
 	AskedPhone   string
 	Request      *Request // the person's newest one, if any
@@ -95,11 +95,9 @@ func (s *Service) At(ctx context.Context, secret string, signedIn *int64) (View,
 	return out, out.refer(tx)
 }
 
-// refer reads the reference that a refusal shows.
+// refer reads the reference of the scan: a refusal shows it, and by it the
+// visitor can ask whether the print is genuine.
 func (v *View) refer(tx *gorm.DB) error {
-	if v.Barred == "" {
-		return nil
-	}
 	if err := tx.Table("scans").Select("ref").Where("id = ?", v.ScanID).Row().Scan(&v.ScanRef); err != nil {
 		return fmt.Errorf("read the scan's reference: %w", err)
 	}
