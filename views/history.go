@@ -290,3 +290,11 @@ func sourceFinding(ctx context.Context, all []scan.Source) string {
 	}
 	return t(ctx, "history.sources.unmarked")
 }
+
+// historyEmptyDays says why there is no chart: nobody came, or nobody was let through.
+func historyEmptyDays(ctx context.Context, c scan.Charts) string {
+	if c.Refused > 0 {
+		return t(ctx, "history.days.empty.refused", "Refused", grouped(c.Refused))
+	}
+	return t(ctx, "history.days.empty.text")
+}

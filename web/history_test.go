@@ -53,7 +53,7 @@ func TestTheHistoryPage(t *testing.T) {
 				t.Errorf("%s: %d hours in the heat map", at, n)
 			}
 			text := doc.Find("main").Text()
-			for _, word := range []string{"32%", "低于目标", "第 7 份", "poster", "流失最多", "最近 7 天平均每天扫码 60 次", "最近 30 天"} {
+			for _, word := range []string{"32%", "低于目标", "第 7 份", "poster", "流失最多", "最近 7 天平均每天扫码 60 次", "另有 180 次被拒绝", "最近 30 天"} {
 				if !strings.Contains(text, word) {
 					t.Errorf("%s does not say %s", at, word)
 				}
@@ -117,7 +117,7 @@ func TestTheHistoryIsFiltered(t *testing.T) {
 		s.exec("DELETE FROM scans WHERE code_id = ?", id)
 		s.exec("DELETE FROM scan_days")
 		s.exec("DELETE FROM scan_funnel")
-		if text := page(t, head.get(at)).Find("main").Text(); !strings.Contains(text, "近 30 天没有人扫过") || !strings.Contains(text, "最近 30 天没有记录") {
+		if text := page(t, head.get(at)).Find("main").Text(); !strings.Contains(text, "近 30 天没有人扫进来") || !strings.Contains(text, "最近 30 天没有记录") {
 			t.Error("without a scan the page says nothing of it")
 		}
 	})

@@ -43,6 +43,7 @@ type Charts struct {
 	Copies   []Source
 	Funnel   Funnel
 	Ages     [len(AgeNames)]Age
+	Refused  int64 // scans that were turned away
 	PerDay   int64 // live scans a day over the last seven full days
 }
 
@@ -61,13 +62,14 @@ func (c Charts) Scans() (n int64) {
 type rollUp struct {
 	day     Day
 	live    int64
+	refused int64
 	devices [3]int64 // mobile, tablet, desktop
 	apps    [2]int64 // wechat, wecom
 	hours   [24]int64
 }
 
 var rollUpColumns = func() string {
-	names := []string{"live", "mobile", "tablet", "desktop", "wechat", "wecom"}
+	names := []string{"live", "refused", "mobile", "tablet", "desktop", "wechat", "wecom"}
 	for h := range 24 {
 		names = append(names, fmt.Sprintf("h%02d", h))
 	}
@@ -94,7 +96,7 @@ func (s *Service) rollUp(tx *gorm.DB, p Place, n int) ([]rollUp, error) {
 	for rows.Next() {
 		var key string
 		var r rollUp
-		into := []any{&key, &r.live, &r.devices[0], &r.devices[1], &r.devices[2], &r.apps[0], &r.apps[1]}
+		into := []any{&key, &r.live, &r.refused, &r.devices[0], &r.devices[1], &r.devices[2], &r.apps[0], &r.apps[1]}
 		for h := range r.hours {
 			into = append(into, &r.hours[h])
 		}
@@ -174,6 +176,7 @@ func (c *Charts) spread(days []rollUp) {
 			apps[k] += n
 		}
 		live += d.live
+		c.Refused += d.refused
 		if last := len(days) - 1; i >= last-busyDays && i < last { // today is not over
 			c.PerDay += d.live
 		}

@@ -43,6 +43,9 @@ func TestChartsComeFromTheRollUps(t *testing.T) {
 		if f := c.Funnel; f.Live != 100 || f.Identified != 59 || f.Requested != 39 || f.Joined != 28 || f.Asked() != 39 || f.Open {
 			t.Errorf("funnel %+v", f)
 		}
+		if c.Refused != 20 {
+			t.Errorf("%d refused", c.Refused)
+		}
 		if c.PerDay != 50 || c.Busy() { // 60 + 290 over seven full days: exactly the limit
 			t.Errorf("%d a day", c.PerDay)
 		}
