@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -9,18 +8,6 @@ import (
 
 	"doorplate/internal/press"
 )
-
-func (s *server) downloadScans(c echo.Context) error {
-	ctx := c.Request().Context()
-	export, err := s.Scans.Export(ctx, actor(c), publicID(c))
-	if err != nil {
-		return err
-	}
-	attach(c, export.Group+"-"+export.Label, publicID(c), ".csv")
-	c.Response().Header().Set(echo.HeaderContentType, "text/csv; charset=utf-8")
-	c.Response().WriteHeader(http.StatusOK)
-	return export.Write(ctx, c.Response())
-}
 
 // attach names a download after its group and label, with a plain name beside
 // it for programs that read ASCII only (RFC 6266, RFC 8187).

@@ -44,7 +44,8 @@ func (s *server) scanCode(c echo.Context) error {
 	if d.Outcome == scan.Bot {
 		return render(c, http.StatusOK, views.Preview(notice.Organisation))
 	}
-	return s.refuseScan(c, d, notice)
+	c.SetRequest(c.Request().WithContext(views.WithZone(ctx, notice.Location, s.Now())))
+	return s.sendOn(c, d, notice)
 }
 
 func (s *server) scanRequest(c echo.Context) scan.Request {
@@ -92,5 +93,5 @@ func (s *server) refuseScan(c echo.Context, d scan.Decision, n scan.Notice) erro
 		s.answerProblem(c, problem{status: status, title: title, text: words, after: d.After.Round(time.Second)}, d.Ref)
 		return nil
 	}
-	return render(c, status, views.Refusal(views.RefusalProps{Notice: n, Decision: d, Path: c.Request().URL.RequestURI()}))
+	return render(c, status, views.Refusal(views.RefusalProps{Notice: n, Decision: d, Path: c.Request().URL.RequestURI(), Wait: waitTicket(c)}))
 }

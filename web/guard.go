@@ -61,6 +61,9 @@ func (s *server) guard(r route) echo.HandlerFunc {
 		if r.who == public {
 			return r.handle(s, c)
 		}
+		if r.who == atTheDoor && s.isSetUp.Load() {
+			return r.handle(s, c) // needs the organisation only to refuse
+		}
 		org, err := s.Directory.Organisation(ctx)
 		if err != nil && r.who == atTheDoor {
 			return r.handle(s, c) // fails too, with the reference of a scan
@@ -69,6 +72,7 @@ func (s *server) guard(r route) echo.HandlerFunc {
 			return fault.Unavailable{Err: err}
 		}
 		c.SetRequest(c.Request().WithContext(views.WithZone(ctx, org.Location(), s.Now())))
+		s.isSetUp.Store(org.SetUpAt != nil)
 		switch {
 		case r.who == firstRun:
 			return s.firstRun(c, org, r)

@@ -37,6 +37,7 @@ type route struct {
 const (
 	bodyLimit   = 1 << 20
 	uploadLimit = 3 << 20  // a 2 MiB image and its form
+	poolLimit   = 18 << 20 // eight images of 2 MiB and their form
 	importLimit = 32 << 20 // 50,000 rows are about 5 MiB
 )
 
@@ -101,6 +102,15 @@ var table = []route{
 	{http.MethodPost, paths.GroupMembers, signedIn, "", 0, (*server).addGroupMember},
 	{http.MethodPost, paths.GroupMemberRemove, signedIn, "", 0, (*server).removeGroupMember},
 	{http.MethodGet, paths.GroupEntryImage, signedIn, "", 0, (*server).showEntryImage},
+	{http.MethodGet, paths.GroupWaiting, signedIn, "", 0, (*server).listWaiters},
+	{http.MethodPost, paths.GroupWaitingAdmit, signedIn, "", 0, (*server).admitWaiter},
+	{http.MethodPost, paths.GroupWaitingRemove, signedIn, "", 0, (*server).removeWaiter},
+	{http.MethodGet, paths.GroupEntry, signedIn, "", 0, (*server).showGroupEntry},
+	{http.MethodPost, paths.GroupEntry, signedIn, "", uploadLimit, (*server).replaceEntry},
+	{http.MethodPost, paths.GroupImages, signedIn, "", poolLimit, (*server).addImages},
+	{http.MethodPost, paths.GroupImage, signedIn, "", 0, (*server).changeImage},
+	{http.MethodPost, paths.GroupCustodian, signedIn, "", 0, (*server).setCustodian},
+	{http.MethodPost, paths.GroupSeries, signedIn, "", 0, (*server).changeSeries},
 
 	{http.MethodGet, paths.Codes, signedIn, access.CodeDownload, 0, (*server).listCodes},
 	{http.MethodGet, paths.GroupCodes, signedIn, "", 0, (*server).listGroupCodes},
@@ -113,6 +123,11 @@ var table = []route{
 	{http.MethodGet, paths.CodeLabels, signedIn, "", 0, (*server).downloadLabels},
 	{http.MethodGet, paths.CodePrint, signedIn, "", 0, (*server).showPrint},
 	{http.MethodGet, paths.CodeScansCSV, signedIn, "", 0, (*server).downloadScans},
+	{http.MethodGet, paths.CodeScans, signedIn, "", 0, (*server).showCodeScans},
+	{http.MethodGet, paths.GroupScans, signedIn, "", 0, (*server).showGroupScans},
+	{http.MethodGet, paths.GroupScansCSV, signedIn, "", 0, (*server).downloadGroupScans},
+	{http.MethodGet, paths.CodeTerms, signedIn, "", 0, (*server).showTerms},
+	{http.MethodPost, paths.CodeTerms, signedIn, "", 0, (*server).saveTerms},
 	{http.MethodGet, paths.CodeRevokeAsk, signedIn, "", 0, (*server).confirmRevoke},
 	{http.MethodPost, paths.CodeRevoke, signedIn, "", 0, (*server).revokeCode},
 	{http.MethodGet, paths.CodeRegenerateAsk, signedIn, "", 0, (*server).confirmRegenerate},
@@ -120,6 +135,26 @@ var table = []route{
 	{http.MethodPost, paths.CodeSuspend, signedIn, "", 0, (*server).suspendCode},
 	{http.MethodPost, paths.CodeResume, signedIn, "", 0, (*server).resumeCode},
 	{http.MethodPost, paths.CodeAdopt, signedIn, "", 0, (*server).adoptCode},
+	{http.MethodGet, paths.CodeTargets, signedIn, "", 0, (*server).showTargets},
+	{http.MethodPost, paths.CodeTargets, signedIn, "", 0, (*server).changeTargets},
+	{http.MethodGet, paths.CodeRefreshAsk, signedIn, "", 0, (*server).confirmRefresh},
+	{http.MethodPost, paths.CodeRefresh, signedIn, "", 0, (*server).refreshCode},
+	{http.MethodGet, paths.CodeCopies, signedIn, "", 0, (*server).listCopies},
+	{http.MethodPost, paths.CodeCopies, signedIn, "", 0, (*server).addCopies},
+	{http.MethodPost, paths.CodeCopiesAgain, signedIn, "", 0, (*server).copyAgain},
+	{http.MethodGet, paths.CodeCopy, signedIn, "", 0, (*server).showCopy},
+	{http.MethodPost, paths.CodeCopy, signedIn, "", uploadLimit, (*server).editCopy},
+	{http.MethodGet, paths.CodeCopyPhoto, signedIn, "", 0, (*server).showCopyPhoto},
+	{http.MethodGet, paths.CodeCopyRevokeAsk, signedIn, "", 0, (*server).confirmRevokeCopy},
+	{http.MethodPost, paths.CodeCopyRevoke, signedIn, "", 0, (*server).revokeCopy},
+	{http.MethodPost, paths.CodeCopyRemove, signedIn, "", 0, (*server).removeCopy},
+	{http.MethodPost, paths.CodeChannels, signedIn, "", 0, (*server).addChannel},
+	{http.MethodGet, paths.CodeChannel, signedIn, "", 0, (*server).showChannel},
+	{http.MethodPost, paths.CodeChannelDelete, signedIn, "", 0, (*server).deleteChannel},
+	{http.MethodGet, paths.CodePrints, signedIn, access.CodeDownload, 0, (*server).listPrints},
+	{http.MethodGet, paths.CodeInspect, signedIn, access.CodeDownload, 0, (*server).inspectCode},
+	{http.MethodPost, paths.CodesAdopt, signedIn, access.CodeAdopt, 0, (*server).adoptCodes},
+	{http.MethodGet, paths.Reminders, signedIn, access.CodeDownload, 0, (*server).listReminders},
 
 	{http.MethodGet, paths.PrintNew, signedIn, access.CodeDownload, 0, (*server).newPrint},
 	{http.MethodPost, paths.Prints, signedIn, access.CodeDownload, 0, (*server).startPrint},
@@ -156,11 +191,15 @@ var table = []route{
 
 	{http.MethodGet, paths.TypedCode, anyone, "", 0, (*server).showTypedCode},
 	{http.MethodPost, paths.TypedCode, anyone, "", 0, (*server).submitTypedCode},
+	{http.MethodGet, paths.Genuine, anyone, "", 0, (*server).showGenuine},
+	{http.MethodPost, paths.Genuine, anyone, "", 0, (*server).checkGenuine},
 	{http.MethodGet, paths.Scan, atTheDoor, "", 0, (*server).scanCode},
 	{http.MethodGet, paths.Join, anyone, "", 0, (*server).showJoin},
 	{http.MethodPost, paths.Join, anyone, "", 0, (*server).submitJoin},
 	{http.MethodGet, paths.JoinEntry, anyone, "", 0, (*server).showJoinEntry},
 	{http.MethodPost, paths.JoinLeave, anyone, "", 0, (*server).withdrawRequest},
+	{http.MethodPost, paths.JoinWait, anyone, "", 0, (*server).joinWaitingList},
+	{http.MethodPost, paths.JoinUnwait, anyone, "", 0, (*server).leaveWaitingList},
 	{http.MethodGet, paths.JoinTicket, anyone, "", 0, (*server).redeemTicket},
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/a-h/templ"
@@ -52,6 +53,7 @@ type server struct {
 	Deps
 	crossOrigin *http.CrossOriginProtection
 	meters      *meters
+	isSetUp     atomic.Bool // seen once; it stays so
 }
 
 // New builds the handler for everything this server answers.

@@ -64,6 +64,9 @@ func (s *server) policiesPage(c echo.Context, status int, p views.PoliciesProps)
 	if p.Presets, err = s.Groups.Presets(c.Request().Context()); err != nil {
 		return err
 	}
+	if p.Purges, err = s.Scans.Purges(c.Request().Context(), actor(c)); err != nil {
+		return err
+	}
 	return render(c, status, views.SettingsPolicies(p))
 }
 
@@ -99,7 +102,7 @@ func (s *server) savePreset(c echo.Context) error {
 		return err
 	}
 	d := group.PresetDraft{Capacity: c.FormValue("capacity"), Validity: c.FormValue("validity"), TotalCap: c.FormValue("total_cap"),
-		DailyCap: c.FormValue("daily_cap"), Source: c.FormValue("source")}
+		DailyCap: c.FormValue("daily_cap"), Source: c.FormValue("source"), ValidityFixed: c.FormValue("validity_fixed") == "on"}
 	ctx := c.Request().Context()
 	err = s.Groups.SavePreset(ctx, actor(c), id, d, i18n.Lang(ctx) == i18n.English)
 	if bad, ok := complaints(c, err); ok {

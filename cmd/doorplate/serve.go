@@ -125,6 +125,9 @@ func (p *program) comeUp(ctx, work context.Context, workers *sync.WaitGroup) err
 	if err := p.migrated(ctx); err != nil {
 		return err
 	}
+	if err := p.scans.Rebuild(ctx); err != nil {
+		return err
+	}
 	token, err := p.auth.SetupToken(ctx)
 	if err != nil {
 		return err
@@ -180,6 +183,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
 	workers.Go(func() { p.press.Work(ctx) })
 	workers.Go(func() { p.everyHour(ctx) })
+	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
 }
 
 // everyHour does the work that only time causes.

@@ -30,9 +30,9 @@ var may = map[string]string{
 
 	"internal/auth":      "internal/directory internal/access internal/audit internal/jobs internal/fault internal/secret internal/database",
 	"internal/directory": "internal/access internal/audit internal/jobs internal/fault internal/database internal/spreadsheet",
-	"internal/group":     "internal/directory internal/access internal/audit internal/jobs internal/fault internal/qr internal/database",
-	"internal/code":      "internal/group internal/directory internal/access internal/audit internal/fault internal/paths internal/secret internal/database",
-	"internal/scan":      "internal/code internal/group internal/directory internal/access internal/audit internal/fault internal/secret internal/database internal/spreadsheet",
+	"internal/group":     "internal/directory internal/access internal/audit internal/jobs internal/fault internal/paths internal/qr internal/database",
+	"internal/code":      "internal/qr internal/group internal/directory internal/access internal/audit internal/fault internal/paths internal/secret internal/database",
+	"internal/scan":      "internal/code internal/group internal/directory internal/access internal/audit internal/fault internal/paths internal/secret internal/database internal/spreadsheet",
 	"internal/join":      "internal/code internal/group internal/directory internal/access internal/audit internal/jobs internal/fault internal/secret internal/database",
 	"internal/approval":  "internal/group internal/code internal/directory internal/access internal/audit internal/jobs internal/fault internal/database internal/spreadsheet",
 	"internal/notify":    "internal/auth internal/join internal/jobs internal/i18n internal/fault",

@@ -8,7 +8,6 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
-	"doorplate/internal/database"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
 )
@@ -20,16 +19,6 @@ const factsColumns = `c.*, g.gid AS group_gid, g.name AS group_name, g.type AS g
 
 const factsFrom = ` FROM codes c JOIN groups g ON g.id = c.group_id JOIN departments d ON d.id = g.department_id
 	JOIN members m ON m.id = c.issued_by JOIN code_counters n ON n.code_id = c.id`
-
-// LockFacts reads the facts of several codes and locks their counters, in id
-// order, until the transaction ends: what a scan decides on. Unknown ids are left out.
-func LockFacts(tx *gorm.DB, publicIDs []string) ([]Facts, error) {
-	lock := ""
-	if database.Postgres(tx) {
-		lock = " FOR UPDATE OF n"
-	}
-	return facts(tx, "WHERE c.public_id IN ? ORDER BY c.id"+lock, publicIDs)
-}
 
 // LoadFacts reads one code, whoever asks: the caller checks rights. Unknown: fault.NotFound.
 func LoadFacts(tx *gorm.DB, publicID string) (Facts, error) {

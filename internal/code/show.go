@@ -24,7 +24,10 @@ type View struct {
 	Trail         []string // the department path in words
 	URL           string
 	TypedAt       string   // where the typed code is entered
-	Audiences     []string // names of the departments that may scan; empty = everybody
+	Audiences     []string // names of the departments that may scan
+	People        []Named  // and of the people
+	FallbackGroup GroupChoice
+	Risks         []Risk
 	EndedBy       string
 	SuspendedName string
 	Successor     string // public id of the code that replaced this one
@@ -61,6 +64,10 @@ func (s *Service) View(ctx context.Context, by access.Actor, publicID string) (V
 	if err := v.readNames(tx); err != nil {
 		return v, err
 	}
+	if err := v.readTerms(tx); err != nil {
+		return v, err
+	}
+	v.Risks = s.risks(f)
 	v.Can, err = s.can(tx, by, f)
 	return v, err
 }

@@ -23,6 +23,7 @@ type scanRow struct {
 	Channel     string
 	UTMSource   string `gorm:"column:utm_source"`
 	MemberID    *int64
+	Stages      int // 1 asked, 2 was let in
 }
 
 func (scanRow) TableName() string { return "scans" }
@@ -71,6 +72,7 @@ func (b *builder) scan(i int, c *code.Code) *scanRow {
 	}
 	if row.Outcome == "live" && b.rng.IntN(3) == 0 {
 		row.MemberID = &pick(b, b.members).ID
+		row.Stages = pick(b, []int{0, 0, 1, 3, 3})
 	}
 	return row
 }

@@ -70,13 +70,20 @@ func LoadPolicies(tx *gorm.DB) (Policies, error) {
 	if err := tx.Find(&rows).Error; err != nil {
 		return p, fmt.Errorf("load policies: %w", err)
 	}
-	fields := p.fields()
 	for _, r := range rows {
-		if err := parsePolicy(fields[r.Name], r.Value); err != nil {
-			return p, fmt.Errorf("policy %s: %w", r.Name, err)
+		if err := p.Set(r.Name, r.Value); err != nil {
+			return p, err
 		}
 	}
 	return p, nil
+}
+
+// Set puts a stored value into its field; names of other versions are passed over.
+func (p *Policies) Set(name, value string) error {
+	if err := parsePolicy(p.fields()[name], value); err != nil {
+		return fmt.Errorf("policy %s: %w", name, err)
+	}
+	return nil
 }
 
 func parsePolicy(field any, value string) (err error) {

@@ -47,7 +47,7 @@ func (s *Service) PlanCode(ctx context.Context, secret, phone string) (Plan, err
 	if err != nil {
 		return plan, err
 	}
-	plan.Deliver = v.group.Admits() && slices.ContainsFunc(policies.GuestPrefixes, func(p string) bool { return p != "" && strings.HasPrefix(phone, p) })
+	plan.Deliver = v.admitsGuests() && slices.ContainsFunc(policies.GuestPrefixes, func(p string) bool { return p != "" && strings.HasPrefix(phone, p) })
 	return plan, nil
 }
 
@@ -90,7 +90,7 @@ func (s *Service) hash(secret string) string { return s.keys.Hash("join-session"
 func (s *Service) prove(tx *gorm.DB, v *visit, phone string) error {
 	person, err := activeMember(tx, "phone = ?", phone)
 	if errors.Is(err, fault.NotFound) {
-		if !v.group.Admits() {
+		if !v.admitsGuests() {
 			return fault.Invalid{"code": fault.Msg("join.error.code")}
 		}
 		person, err = knownGuest(tx, "phone = ?", phone)
@@ -117,7 +117,7 @@ func (s *Service) baptize(tx *gorm.DB, v *visit, name string) error {
 	return s.bind(tx, v)
 }
 
-// bind writes who the visitor is into the session and the scan history.
+// bind writes who the visitor is into the session; Submit writes it into the scan history.
 func (s *Service) bind(tx *gorm.DB, v *visit) error {
 	set := map[string]any{"phone": v.session.Phone, "challenge": nil, "member_id": nil, "guest_id": nil, "name": ""}
 	if p := v.person; p != nil {
@@ -126,10 +126,8 @@ func (s *Service) bind(tx *gorm.DB, v *visit) error {
 	if err := tx.Model(&Session{}).Where("id = ?", v.session.ID).Updates(set).Error; err != nil {
 		return fmt.Errorf("bind the join session: %w", err)
 	}
-	if v.person == nil {
-		return nil
-	}
-	return s.marks.Person(tx, v.session.ScanID, v.person.MemberID, v.person.GuestID)
+	v.named = v.person != nil
+	return nil
 }
 
 // keepUntil lengthens the session, for a request that waits.

@@ -123,6 +123,7 @@ func (s *Service) decide(tx *gorm.DB, by access.Actor, d Decision, ids []int64) 
 	}
 	results := make([]Result, len(ids))
 	var events []audit.Event
+	var joined []int64
 	for i, id := range ids {
 		row, there := rows[id]
 		if !there {
@@ -135,8 +136,14 @@ func (s *Service) decide(tx *gorm.DB, by access.Actor, d Decision, ids []int64) 
 		if results[i].Decided() {
 			events = append(events, row.event(d))
 		}
+		if results[i].Outcome == Approved && row.ScanID != nil {
+			joined = append(joined, *row.ScanID)
+		}
 	}
-	return results, s.trail.RecordAll(tx, by, events)
+	if err := s.trail.RecordAll(tx, by, events); err != nil || len(joined) == 0 {
+		return results, err
+	}
+	return results, s.marks.Stage(tx, stageJoined, joined...)
 }
 
 // holdAll locks applicants and groups in the order everybody locks them.
@@ -147,8 +154,15 @@ func holdAll(tx *gorm.DB, ids []int64) error {
 	if err != nil {
 		return fmt.Errorf("hold applicants: %w", err)
 	}
+	var asked []int64
+	if err := tx.Table("join_requests").Where("id IN ? AND status = 'pending'", ids).Distinct("group_id").Pluck("group_id", &asked).Error; err != nil {
+		return fmt.Errorf("find the groups: %w", err)
+	}
+	if err := group.HoldSeries(tx, asked); err != nil {
+		return err
+	}
 	err = tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
-		Where("id IN (SELECT group_id FROM join_requests WHERE id IN ? AND status = 'pending')", ids).Order("id").Pluck("id", &held).Error
+		Where("id IN ? OR series_id IN (SELECT series_id FROM groups WHERE id IN ?)", asked, asked).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return fmt.Errorf("hold groups: %w", err)
 	}
@@ -273,7 +287,7 @@ func (s *Service) settle(tx *gorm.DB, by access.Actor, d Decision, row Listed) (
 		return done.RowsAffected == 1, done.Error
 	}
 	m := group.Membership{GroupID: row.GroupID, MemberID: row.MemberID, GuestID: row.GuestID, Source: "code", CodeID: row.CodeID, RequestID: &row.ID}
-	got, err := group.Admit(tx, &m, now)
+	got, err := group.LetIn(tx, s.trail, &m, now)
 	if err == nil && got == group.NoSeat {
 		err = errNoSeat
 	}

@@ -32,7 +32,7 @@ func onBoth(t *testing.T, test func(t *testing.T, r *room)) {
 	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
 		clock := testkit.NewClock()
 		trail := audit.New(testkit.Keys(), clock.Now)
-		marks := join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome}
+		marks := join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}
 		test(t, &room{t: t, db: db, clock: clock, w: testkit.Org(t, db, clock), joins: join.New(db, testkit.Keys(), trail, marks, clock.Now)})
 	})
 }

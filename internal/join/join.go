@@ -40,6 +40,9 @@ type Request struct {
 	DecidedAt *time.Time
 	DecidedBy *int64
 	Reason    string
+	// Where the person came from, kept when the scan itself is deleted.
+	Channel    string
+	CopySerial int
 }
 
 // TableName is for gorm.
@@ -50,6 +53,9 @@ func (Request) TableName() string { return "join_requests" }
 type Marks struct {
 	Person  func(tx *gorm.DB, scanID int64, memberID, guestID *int64) error
 	Outcome func(tx *gorm.DB, scanID int64, outcome string) error
+	// Stage counts that the people behind some scans reached a stage. A transaction
+	// calls it last, and once: it locks what other scans of the same code need.
+	Stage func(tx *gorm.DB, stage string, scanIDs ...int64) error
 }
 
 // Service is the use cases around joining.

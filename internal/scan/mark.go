@@ -2,18 +2,95 @@ package scan
 
 import (
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
+
+	"doorplate/internal/database"
+	"doorplate/internal/directory"
 )
+
+// Stages of the person behind a scan that are known only after it was answered.
+const (
+	Requested = "requested" // asked for entry
+	Joined    = "joined"    // was let in
+)
+
+// stageBits are what the column scans.stages is made of.
+var stageBits = map[string]int{Requested: 1, Joined: 2}
 
 // MarkPerson writes into the history who made a scan, once they have identified
 // themselves. It joins the caller's transaction; exactly one id is set.
 func MarkPerson(tx *gorm.DB, scanID int64, memberID, guestID *int64) error {
+	first, err := cohorts(tx, `UPDATE scans SET member_id = ?, guest_id = ? WHERE id = ? AND member_id IS NULL AND guest_id IS NULL`, memberID, guestID, scanID)
+	if err != nil {
+		return fmt.Errorf("mark the scan's person: %w", err)
+	}
+	if len(first) > 0 {
+		return countStep(tx, first, 1)
+	}
 	done := tx.Table("scans").Where("id = ?", scanID).Updates(map[string]any{"member_id": memberID, "guest_id": guestID})
 	if done.Error != nil {
 		return fmt.Errorf("mark the scan's person: %w", done.Error)
 	}
 	return nil
+}
+
+// MarkStage writes that the people behind some scans reached a stage, and counts
+// each of them in the cohort of its scan: once, whoever calls how often. A scan
+// that is deleted counts no more. It joins the caller's transaction, which calls
+// it last, and once for all its scans: it locks lines that other scans of the
+// same code need.
+func MarkStage(tx *gorm.DB, stage string, scanIDs ...int64) error {
+	if len(scanIDs) == 0 {
+		return nil
+	}
+	bit := stageBits[stage]
+	first, err := cohorts(tx, `UPDATE scans SET stages = stages + ? WHERE id IN (SELECT id FROM scans WHERE id IN ? ORDER BY id`+forUpdate(tx)+`)
+		AND (stages & ?) = 0`, bit, scanIDs, bit)
+	if err != nil {
+		return fmt.Errorf("mark the scan's stage: %w", err)
+	}
+	return countStep(tx, first, 1+bit)
+}
+
+func forUpdate(tx *gorm.DB) string {
+	if database.Postgres(tx) {
+		return " FOR NO KEY UPDATE"
+	}
+	return ""
+}
+
+// cohort is what a scan's line in scan_funnel follows from.
+type cohort struct {
+	CodeID     *int64
+	At         time.Time
+	Channel    string
+	CopySerial int
+}
+
+func cohorts(tx *gorm.DB, update string, args ...any) (all []cohort, err error) {
+	err = tx.Raw(update+" RETURNING code_id, at, channel, copy_serial", args...).Scan(&all).Error
+	return all, err
+}
+
+// countStep adds one to a step of the funnel for each scan.
+func countStep(tx *gorm.DB, scans []cohort, step int) error {
+	if len(scans) == 0 {
+		return nil
+	}
+	org, err := directory.LoadOrganisation(tx)
+	if err != nil {
+		return err
+	}
+	r := newRollup()
+	for _, s := range scans {
+		if s.CodeID != nil {
+			key := dayKey{*s.CodeID, s.At.In(org.Location()).Format(time.DateOnly)}
+			r.step(funnelKey{key, s.Channel, s.CopySerial})[step]++
+		}
+	}
+	return r.write(tx)
 }
 
 // MarkOutcome changes what came of a scan when that is only known after

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -15,6 +16,7 @@ import (
 // preview: no person, no number of members.
 type Notice struct {
 	Organisation string
+	Location     *time.Location
 	Group        string // empty when the visitor must not learn it
 	Department   string // the path in words
 	Official     bool
@@ -28,7 +30,7 @@ func (s *Service) Notice(ctx context.Context, d Decision) (Notice, error) {
 	if err != nil {
 		return Notice{}, err
 	}
-	n := Notice{Organisation: org.Name}
+	n := Notice{Organisation: org.Name, Location: org.Location()}
 	if d.Facts == nil || d.Outcome == Bot || d.Outcome == Limited {
 		return n, nil
 	}

@@ -37,7 +37,7 @@ type Decision struct {
 	Ref     string
 	At      time.Time
 	Outcome string
-	Cause   string // the outcome, or NotYet, Daily, Speed
+	Cause   string // the outcome, or NotYet, Closed, Daily, Speed, Copy
 	Ticket  string
 	After   time.Duration // when to try again; 0 is unknown
 	Facts   *code.Facts   // nil for a token that is not ours
@@ -112,13 +112,11 @@ func (s *Service) prepare(ctx context.Context, req Request) *call {
 	c.row = row{
 		Ref: newRef(), CopySerial: c.serial, Address: req.Address, Device: device(req.UserAgent), App: app(req.UserAgent),
 		UTMSource: clip(req.UTMSource), UTMMedium: clip(req.UTMMedium), UTMCampaign: clip(req.UTMCampaign),
+		MemberID: req.MemberID,
 	}
 	if req.JoinCookie != "" {
 		c.row.Visitor = s.keys.Hash("visitor", req.JoinCookie)[:32]
 		c.visitorHits, c.visitorLeft = s.speed.hit("v"+c.row.Visitor, now)
-	}
-	if req.MemberID != 0 {
-		c.row.MemberID = &req.MemberID
 	}
 	return c
 }

@@ -36,6 +36,7 @@ const (
 	Closed = "closed" // kept as Off: outside opening hours
 	Daily  = "daily"  // kept as Exhausted: today's cap, open again tomorrow
 	Speed  = "speed"  // kept as Limited: too fast
+	Copy   = "copy"   // kept as Revoked: this printed copy was withdrawn, others work
 )
 
 // Service decides and records scans.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"gorm.io/gorm"
+	"doorplate/internal/database"
 )
 
 const (
@@ -101,25 +101,10 @@ func (s *Service) retry(ctx context.Context, c *call, cause error) answer {
 	switch {
 	case err == nil:
 		return answer{decision: decisions[0]}
-	case errors.Is(err, gorm.ErrDuplicatedKey):
+	case database.Collided(err):
 		// Whether that row is this scan cannot be told for sure, so the visitor
 		// scans again; what was recorded stays recorded.
 		return answer{err: fmt.Errorf("scan %s: %w", c.row.Ref, err)}
 	}
 	return answer{err: errors.Join(err, cause)}
-}
-
-func (s *Service) commit(ctx context.Context, batch []*call) (decisions []Decision, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("scan writer: panic: %v", p)
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
-	defer cancel()
-	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		decisions, err = s.decide(tx, batch)
-		return err
-	})
-	return decisions, err
 }

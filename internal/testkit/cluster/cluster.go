@@ -20,36 +20,75 @@ import (
 // Start runs initdb and postgres on a free loopback port and returns the URL of
 // the maintenance database. A missing server is an error that says how to get it.
 func Start() (dsn string, err error) {
+	server, err := StartServer()
+	return server.DSN, err
+}
+
+// Durable are the settings of a server that loses nothing, which tests do without.
+var Durable = []string{"fsync=on", "synchronous_commit=on", "full_page_writes=on"}
+
+// Server is a running PostgreSQL that a test may stop.
+type Server struct {
+	DSN  string
+	Data string // its data directory; the first line of postmaster.pid in it is the process
+	port int
+	bin  string
+	dir  string
+	who  *syscall.Credential
+	with []string
+}
+
+// StartServer is Start with settings of one's own.
+func StartServer(settings ...string) (s Server, err error) {
 	bin, err := binaries()
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	who, err := owner()
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	dir, err := os.MkdirTemp("", "doorplate-pg-")
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	if who != nil {
 		if err := os.Chown(dir, int(who.Uid), int(who.Gid)); err != nil {
-			return "", err
+			return s, err
 		}
 	}
 	port, err := freePort()
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	data := filepath.Join(dir, "data")
 	if err := run(who, dir, filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"); err != nil {
-		return "", err
+		return s, err
 	}
-	if err := serve(who, dir, bin, data, port); err != nil {
-		return "", err
+	s = Server{DSN: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port), Data: data, port: port, bin: bin, dir: dir, who: who, with: settings}
+	return s, s.Resume()
+}
+
+// Resume starts the server again after a test stopped it, and waits until it answers.
+func (s Server) Resume() error {
+	if err := serve(s.who, s.dir, s.bin, s.Data, s.port, s.with); err != nil {
+		return err
 	}
-	dsn = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-	return dsn, waitFor(bin, port)
+	return waitFor(s.bin, s.port)
+}
+
+// Kill ends the server at once, like a machine that loses its power.
+func (s Server) Kill() error {
+	text, err := os.ReadFile(filepath.Join(s.Data, "postmaster.pid"))
+	if err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, syscall.SIGQUIT)
 }
 
 // lifelines keeps the pipes reachable: a collected pipe is a closed one.
@@ -57,9 +96,13 @@ var lifelines []io.Closer
 
 // serve keeps postgres as a child of a shell that lives as long as we hold its
 // standard input: a killed test run leaves no server behind.
-func serve(who *syscall.Credential, dir, bin, data string, port int) error {
-	script := fmt.Sprintf(`%q -D %q -p %d -k %q -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB >%q 2>&1 & pid=$!
-cat >/dev/null; kill -INT $pid; wait $pid; rm -rf %q`, filepath.Join(bin, "postgres"), data, port, dir, filepath.Join(dir, "log"), dir)
+func serve(who *syscall.Credential, dir, bin, data string, port int, settings []string) error {
+	more := ""
+	for _, setting := range settings {
+		more += " -c " + setting
+	}
+	script := fmt.Sprintf(`%q -D %q -p %d -k %q -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB%s >>%q 2>&1 & pid=$!
+cat >/dev/null; kill -INT $pid; wait $pid; rm -rf %q`, filepath.Join(bin, "postgres"), data, port, dir, more, filepath.Join(dir, "log"), dir)
 	cmd := exec.Command("sh", "-c", script)
 	cmd.Dir = dir
 	// Its own process group: ctrl-C reaches the tests, the pipe reaches the server.
