@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 GO ?= go
-TEST_TOOLS = postgres chromium zbarimg
+TEST_TOOLS = postgres chromium zbarimg pdftoppm
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .PHONY: help run build generate assets test test-tools check bench
