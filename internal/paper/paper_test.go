@@ -208,8 +208,8 @@ func TestSheetHoldsEveryCode(t *testing.T) {
 	if len(files) != 3 || !slices.Equal(got, want) {
 		t.Errorf("%d pages, %d of %d codes", len(files), len(got), len(want))
 	}
-	if text := words(t, data); !strings.Contains(text, "3 / 3") {
-		t.Errorf("the text is %.300s", text)
+	if text := words(t, data); !strings.Contains(strings.ReplaceAll(text, " ", ""), "3/3") {
+		t.Errorf("the text ends with %q", text[max(0, len(text)-200):])
 	}
 }
 
