@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 GO ?= go
-TEST_TOOLS = postgres chromium zbarimg
+TEST_TOOLS = postgres chromium zbarimg pdftoppm
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .PHONY: help run build generate assets test test-tools check bench
@@ -19,8 +19,9 @@ build: ## build ./bin/doorplate
 generate: ## write the Go code of the templates
 	$(GO) tool templ generate
 
-assets: ## fetch the third-party styles, scripts and icons anew (needs npm and network)
+assets: ## fetch the third-party styles, scripts, icons and fonts anew (needs npm and network)
 	sh static/vendor.sh
+	sh internal/paper/font/fonts.sh
 
 test-tools: ## install what the tests need and this machine lacks
 	@.ci/tools

@@ -18,6 +18,7 @@ var codeTabList = []codeTab{
 	{"overview", paths.Code},
 	{"terms", paths.CodeTerms},
 	{"targets", paths.CodeTargets},
+	{"print", paths.CodePrint},
 	{"copies", paths.CodeCopies},
 	{"scans", paths.CodeScans},
 }
@@ -51,7 +52,7 @@ func codeTabs(publicID, current string) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(t(ctx, "codes.tabs"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/code_tabs.templ`, Line: 19, Col: 68}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/code_tabs.templ`, Line: 20, Col: 68}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

@@ -23,7 +23,9 @@ const scanHeader = "Doorplate-Scan"
 // scanCode answers a scan of a printed code, after it was decided and recorded.
 func (s *server) scanCode(c echo.Context) error {
 	ctx := c.Request().Context()
-	d, err := s.Scans.Record(ctx, s.scanRequest(c))
+	req, stop := s.scanRequest(c)
+	d, err := s.Scans.Record(c.Request().Context(), req)
+	stop()
 	c.Response().Header().Set(scanHeader, d.Ref)
 	if err != nil {
 		s.Log.ErrorContext(ctx, "scan not recorded", "reference", d.Ref, "err", err)
@@ -37,6 +39,9 @@ func (s *server) scanCode(c echo.Context) error {
 	if d.Outcome == scan.Live {
 		return c.Redirect(http.StatusSeeOther, paths.To(paths.JoinTicket, d.Ticket))
 	}
+	c.SetRequest(c.Request().WithContext(ctx)) // the time for the scan is over
+	defer limitTime(c, scanTimeout)()
+	ctx = c.Request().Context()
 	notice, err := s.Scans.Notice(ctx, d)
 	if err != nil {
 		return err
@@ -45,23 +50,29 @@ func (s *server) scanCode(c echo.Context) error {
 		return render(c, http.StatusOK, views.Preview(notice.Organisation))
 	}
 	c.SetRequest(c.Request().WithContext(views.WithZone(ctx, notice.Location, s.Now())))
-	return s.sendOn(c, d, notice)
+	return s.sendOn(c, req, d, notice)
 }
 
-func (s *server) scanRequest(c echo.Context) scan.Request {
+// scanRequest reads what the browser sent. Only somebody with a session costs a
+// look at the database, and a limit on the time for it and for the scan.
+func (s *server) scanRequest(c echo.Context) (req scan.Request, stop func()) {
 	r := c.Request()
-	req := scan.Request{
+	req = scan.Request{
 		Token: c.Param("token"), Address: c.RealIP(), UserAgent: r.UserAgent(), Preview: r.Method == http.MethodHead || prefetched(r),
 		UTMSource: c.QueryParam("utm_source"), UTMMedium: c.QueryParam("utm_medium"), UTMCampaign: c.QueryParam("utm_campaign"),
 	}
 	if ck, err := c.Cookie(s.cookieName(joinCookie)); err == nil {
 		req.JoinCookie = ck.Value
 	}
+	if _, err := c.Cookie(s.cookieName(sessionCookie)); err != nil {
+		return req, func() {}
+	}
+	stop = limitTime(c, scanTimeout)
 	// Who cannot be told apart from a stranger now is asked on the join page.
 	if a, err := s.signedIn(c); err == nil {
 		req.MemberID = a.MemberID
 	}
-	return req
+	return req, stop
 }
 
 // prefetched reports whether the browser fetches before anybody asked for the page.

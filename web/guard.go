@@ -52,6 +52,9 @@ const scanTimeout = 2 * time.Second
 // The domain checks again, per object.
 func (s *server) guard(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if r.who == atTheDoor && s.isSetUp.Load() {
+			return r.handle(s, c) // has its own patience, and needs the organisation only to refuse
+		}
 		wait := databaseTimeout
 		if r.who == atTheDoor {
 			wait = scanTimeout
@@ -60,9 +63,6 @@ func (s *server) guard(r route) echo.HandlerFunc {
 		ctx := c.Request().Context()
 		if r.who == public {
 			return r.handle(s, c)
-		}
-		if r.who == atTheDoor && s.isSetUp.Load() {
-			return r.handle(s, c) // needs the organisation only to refuse
 		}
 		org, err := s.Directory.Organisation(ctx)
 		if err != nil && r.who == atTheDoor {

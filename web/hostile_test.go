@@ -22,7 +22,8 @@ var hostile = []string{
 // parameters are all that any handler reads from an address.
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
-	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what"}
+	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -56,6 +57,7 @@ type props struct {
 	gid, code, request             string
 	department, member, membership string
 	run, approval, preset, waiter  string
+	print                          string
 }
 
 func (s *site) props() props {
@@ -74,6 +76,8 @@ func (s *site) props() props {
 	want(s.t, rec, 303)
 	s.importWork()
 	p.run = last(rec)
+	p.print = fmt.Sprint(s.insert(`INSERT INTO print_runs (created_by, params, state, file_name, created_at) VALUES (?, '{}', 'running', 'x.zip', ?)`,
+		s.w.Super.MemberID, s.clock.Now()))
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
@@ -88,7 +92,7 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "approvals": p.approval, "presets": p.preset}
+		"requests": p.request, "approvals": p.approval, "presets": p.preset, "prints": p.print}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -200,6 +204,8 @@ func (p props) fields() [][]string {
 		append([]string{"/settings/policies"}, p.policies()...),
 		{"/settings/policies/presets/:id", "capacity", "1", "validity", "7d", "total_cap", "", "daily_cap", "", "source", "x", "validity_fixed", "on"},
 		append([]string{"/settings/roles/appoint"}, one...), append([]string{"/settings/roles/remove"}, one...), {"/settings/devices/end", "id", "x", "others", ""},
+		{"/prints", "group", "", "state", "live", "format", "png", "size", "512", "margin", "4", "ecc", "M", "logo", "", "paper", "a4", "lang", "zh", "copies", ""},
+		{"/prints/:id/cancel", "x", ""}, {"/settings/organisation/logo", "logo", ""}, {"/settings/organisation/logo/remove", "x", ""},
 		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "answer", "", "invite_code", "", "password", "", "phone_last4", ""},
 		{"/join/withdraw", "x", ""}, {"/login", "phone", "13900000009", "password", "", "next", "/", "resend", ""},
 		{"/login/verify", "code", "123456", "next", "/"}, {"/login/link/:token", "x", ""}, {"/setup/:token", "organisation", "x", "timezone", "UTC", "name", "x", "phone", "1", "password", "x", "language", "en"},

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"doorplate/internal/scan"
 )
 
 // meters count requests by route: rate, errors and duration.
@@ -21,7 +23,7 @@ type meters struct {
 	handler  http.Handler
 }
 
-func newMeters() *meters {
+func newMeters(scans *scan.Service) *meters {
 	m := &meters{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "doorplate_http_requests_total", Help: "Answered requests."}, []string{"method", "route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "doorplate_http_request_seconds", Help: "Time to answer.",
@@ -29,6 +31,10 @@ func newMeters() *meters {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m.requests, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "doorplate_scan_queue", Help: "Scans that wait for the writer."}, func() float64 { return float64(scans.Load().Queue) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "doorplate_scan_batches_total", Help: "Transactions of the scan writer."}, func() float64 { return float64(scans.Load().Batches) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "doorplate_scans_written_total", Help: "Scans in these transactions; their ratio is the size of a batch."}, func() float64 { return float64(scans.Load().Written) }))
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return m
 }

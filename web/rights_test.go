@@ -22,7 +22,7 @@ type things struct {
 	department, member, request, run, seat int64
 	gid, code                              string
 	mine, theirs, export                   int64 // approvals: the reader's own, a head's, the reader's granted export
-	preset                                 int64
+	preset, print                          int64
 	channel                                int64 // of the code; its copy has the serial 1
 	above                                  int64 // the department above
 	free                                   int64 // a member who is in no group
@@ -65,6 +65,7 @@ func atChannel(o things) []any    { return []any{o.code, o.channel} }
 func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
+func atPrint(o things) []any      { return []any{o.print} }
 func atPreset(o things) []any     { return []any{o.preset} }
 
 // sends are fields that hold for whatever thing.
@@ -124,6 +125,7 @@ var lines = []line{
 		return []string{"name", named(o), "parent_id", fmt.Sprint(o.department)}
 	}},
 	{route: "GET /contacts/departments/:id", at: atDepartment, own: all, foreign: hidden},
+	{route: "GET /contacts/departments/:id/sheet.pdf", at: atDepartment, own: review, foreign: hidden},
 	{route: "POST /contacts/departments/:id/rename", at: atDepartment, own: supers, foreign: hidden, fields: sends("name", "平台组")},
 	{route: "POST /contacts/departments/:id/move", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
 		return []string{"parent_id", fmt.Sprint(o.above)}
@@ -182,6 +184,9 @@ var lines = []line{
 	{route: "GET /codes/:id", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/qr.png", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/qr.svg", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/poster.pdf", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/labels.pdf", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/print", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/scans.csv", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/scans", at: atCode, own: review, foreign: hidden},
 	{route: "GET /groups/:id/scans", at: atGroup, own: review, foreign: hidden},
@@ -217,6 +222,13 @@ var lines = []line{
 	{route: "GET /codes/:id/targets", at: atCode, own: review, foreign: hidden},
 	{route: "POST /codes/:id/targets", at: atCode, own: admins, foreign: hidden, fields: sends("route", "order")},
 
+	{route: "GET /prints/new", own: review},
+	{route: "POST /prints", own: review, fields: sends("format", "svg")},
+	{route: "GET /prints/codes.zip", own: review},
+	{route: "GET /prints/:id", at: atPrint, own: review, foreign: hidden},
+	{route: "GET /prints/:id/file", at: atPrint, own: review, foreign: hidden},
+	{route: "POST /prints/:id/cancel", at: atPrint, own: review, foreign: hidden},
+
 	{route: "GET /requests", own: review},
 	{route: "GET /requests/:id", at: atRequest, own: review, foreign: hidden},
 	{route: "POST /requests/decide", own: review, foreign: hidden, fields: func(o things) []string {
@@ -236,6 +248,9 @@ var lines = []line{
 
 	{route: "GET /settings/organisation", own: supers},
 	{route: "POST /settings/organisation", own: supers, fields: sends("name", "晨星科技")},
+	{route: "GET /settings/organisation/logo.png", own: supers},
+	{route: "POST /settings/organisation/logo", own: supers},
+	{route: "POST /settings/organisation/logo/remove", own: supers},
 	{route: "GET /settings/policies", own: supers},
 	{route: "POST /settings/policies", own: supers},
 	{route: "POST /settings/policies/presets/:id", at: atPreset, own: supers},
@@ -313,6 +328,11 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		groupID, codeID, s.colleague(department).MemberID, now)
 	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
+	zip := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'application/zip', ?, ?)", []byte("PK"), now)
+	o.print = s.insert(`INSERT INTO print_runs (created_by, params, state, done, total, file_id, file_name, created_at, finished_at)
+		VALUES (?, '{"Format":"svg","Look":{"Size":512,"Margin":4,"ECC":"M"},"Lang":"zh-CN"}', 'done', 1, 1, ?, 'codes.zip', ?, ?)`, author.MemberID, zip, now, now)
+	logo := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/png', ?, ?)", []byte("x"), now)
+	s.exec("UPDATE organisation SET logo_file_id = ? WHERE id = 1", logo)
 	ask := `INSERT INTO approvals (kind, payload, summary, department_id, status, requested_by, requested_at, expires_at, decided_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	plan := fmt.Sprintf(`{"Name":"群","Type":"external","DepartmentID":%d,"Capacity":20,"Purpose":"x","JoinMode":"approval","EntryKind":"none"}`, department)

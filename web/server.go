@@ -23,6 +23,7 @@ import (
 	"doorplate/internal/group"
 	"doorplate/internal/join"
 	"doorplate/internal/paths"
+	"doorplate/internal/press"
 	"doorplate/internal/scan"
 )
 
@@ -41,6 +42,7 @@ type Deps struct {
 	Codes     *code.Service
 	Scans     *scan.Service
 	Joins     *join.Service
+	Press     *press.Service
 	// Demo fills the empty database with the demo organisation.
 	Demo func(ctx context.Context) error
 	// Ready is nil when the database answers and is migrated.
@@ -56,7 +58,7 @@ type server struct {
 
 // New builds the handler for everything this server answers.
 func New(d Deps) http.Handler {
-	s := &server{Deps: d, crossOrigin: http.NewCrossOriginProtection(), meters: newMeters()}
+	s := &server{Deps: d, crossOrigin: http.NewCrossOriginProtection(), meters: newMeters(d.Scans)}
 	if err := s.crossOrigin.AddTrustedOrigin(d.Config.BaseURL); err != nil {
 		panic(err) // config checked the base URL
 	}
@@ -71,11 +73,17 @@ func New(d Deps) http.Handler {
 	return e
 }
 
-// packed leaves alone what is compressed already.
+// packed leaves alone what is compressed already, and scans: they are answered
+// with an address, and preparing to compress costs more than all the rest of them.
 func packed(c echo.Context) bool {
 	path := c.Request().URL.Path
-	return strings.HasPrefix(path, "/static/") || strings.HasSuffix(path, ".png") || path == paths.Metrics
+	if strings.HasPrefix(path, scanPrefix) || strings.HasPrefix(path, "/static/") || path == paths.Metrics {
+		return true
+	}
+	return strings.HasSuffix(path, ".png") || strings.HasSuffix(path, ".pdf") || strings.HasSuffix(path, ".zip")
 }
+
+var scanPrefix = strings.TrimSuffix(paths.Scan, ":token")
 
 // render answers with a page.
 func render(c echo.Context, status int, page templ.Component) error {

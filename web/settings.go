@@ -22,7 +22,7 @@ func (s *server) showOrganisation(c echo.Context) error {
 		return err
 	}
 	d := directory.OrganisationDraft{Name: o.Name, Timezone: o.Timezone, Language: o.Language}
-	return render(c, http.StatusOK, views.SettingsOrganisation(views.OrganisationProps{Draft: d, BaseURL: s.Config.BaseURL}))
+	return render(c, http.StatusOK, views.SettingsOrganisation(views.OrganisationProps{Draft: d, BaseURL: s.Config.BaseURL, HasLogo: o.LogoFileID != nil}))
 }
 
 func (s *server) saveOrganisation(c echo.Context) error {
@@ -41,7 +41,7 @@ func (s *server) saveOrganisation(c echo.Context) error {
 	}
 	err = s.Directory.SaveOrganisation(c.Request().Context(), actor(c), d)
 	if bad, ok := complaints(c, err); ok {
-		return render(c, http.StatusUnprocessableEntity, views.SettingsOrganisation(views.OrganisationProps{Draft: d, Errors: bad, BaseURL: s.Config.BaseURL}))
+		return render(c, http.StatusUnprocessableEntity, views.SettingsOrganisation(views.OrganisationProps{Draft: d, Errors: bad, BaseURL: s.Config.BaseURL, HasLogo: o.LogoFileID != nil}))
 	}
 	return s.done(c, err, "settings.saved", paths.SettingsOrg)
 }

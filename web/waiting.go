@@ -26,8 +26,8 @@ func waitTicket(c echo.Context) string {
 // sendOn does what the code's terms say about those whom its limits turn away,
 // after the scan was recorded as what it was: on to somewhere else, or the page
 // that says why, perhaps with a place on the waiting list.
-func (s *server) sendOn(c echo.Context, d scan.Decision, n scan.Notice) error {
-	on, err := s.Scans.Onward(c.Request().Context(), s.scanRequest(c), d, c.QueryParam(scan.Followed) != "")
+func (s *server) sendOn(c echo.Context, req scan.Request, d scan.Decision, n scan.Notice) error {
+	on, err := s.Scans.Onward(c.Request().Context(), req, d, c.QueryParam(scan.Followed) != "")
 	switch {
 	case err != nil:
 		return err

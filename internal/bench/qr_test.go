@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	qrSize   = 512 // pixels
-	qrRounds = 5   // paired rounds at least
-	qrCodes  = 50  // codes in a round
+	qrSize   = 512  // pixels
+	qrRounds = 5    // paired rounds at least
+	qrCodes  = 1000 // codes in a round
 )
 
 type qrPainter func(text string) ([]byte, error)

@@ -33,7 +33,6 @@ func rival(handle echo.HandlerFunc) http.Handler {
 			return next(c)
 		}
 	})
-	e.Use(middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1400}))
 	e.GET("/j/:token", handle)
 	return e
 }

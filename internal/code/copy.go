@@ -123,7 +123,7 @@ func whySQL(tx *gorm.DB) string {
 	moved := "c.valid_until IS NOT " + said("until")
 	if database.Postgres(tx) {
 		said = func(field string) string { return `(CAST(nullif(k.printed_as, '') AS json)->>'` + field + `')` }
-		moved = "c.valid_until IS DISTINCT FROM CAST(" + said("until") + " AS timestamptz)"
+		moved = "c.valid_until IS DISTINCT FROM CAST(nullif(" + said("until") + ", '') AS timestamptz)"
 	}
 	return `CASE WHEN k.removed_at IS NOT NULL THEN '' WHEN g.status <> 'active' THEN 'disbanded' WHEN c.replaced_by IS NOT NULL THEN 'replaced'
 		WHEN c.revoked_at IS NOT NULL THEN 'revoked' WHEN k.revoked_at IS NOT NULL THEN 'copy' WHEN c.valid_until IS NOT NULL AND c.valid_until <= ? THEN 'expired'

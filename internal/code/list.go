@@ -47,7 +47,7 @@ const Orphans = "orphaned"
 // turns people away, then the healthy, then what is over.
 const rankSQL = `CASE now_state WHEN 'suspended' THEN CASE WHEN issuer_ok THEN 4 ELSE 0 END WHEN 'exhausted' THEN 1 WHEN 'limited' THEN 2
 	WHEN 'expired' THEN 3 WHEN 'off' THEN 6 WHEN 'notyet' THEN 7 WHEN 'closed' THEN 8 WHEN 'replaced' THEN 10 WHEN 'revoked' THEN 11 WHEN 'disbanded' THEN 12
-	ELSE CASE WHEN member_count >= capacity THEN 5 ELSE 9 END END`
+	ELSE CASE WHEN member_count >= capacity AND NOT leads_on THEN 5 ELSE 9 END END`
 
 // All lists the codes that by may see, unhealthy ones first, then the newest.
 // view is one of Views, a state, or empty; after is the cursor of the page before.

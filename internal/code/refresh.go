@@ -75,8 +75,12 @@ func (s *Service) nextEnd(tx *gorm.DB, f Facts, typed string) (*time.Time, error
 	if err != nil {
 		return nil, err
 	}
-	wrong := fault.Invalid{}
-	until := validUntil(f.Validity, typed, s.now().UTC(), s.now().UTC(), f.Location(), policies.TemporaryMaxDays, wrong)
+	wrong, now := fault.Invalid{}, s.now().UTC()
+	start := now
+	if f.ValidFrom != nil && f.ValidFrom.After(now) {
+		start = *f.ValidFrom
+	}
+	until := validUntil(f.Validity, typed, now, start, f.Location(), policies.TemporaryMaxDays, wrong)
 	return until, wrong.Or()
 }
 

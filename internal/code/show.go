@@ -129,33 +129,3 @@ func (s *Service) permission(tx *gorm.DB, by access.Actor, right access.Right, f
 	}
 	return Permission{}, err
 }
-
-// Download is one file about a code: what it shows and how it is named.
-type Download struct {
-	URL   string
-	Group string
-	Label string
-}
-
-// Download records that by takes the code's picture in the given format, and
-// returns what to draw. A dead code is fault.Gone: printing it would lead
-// people to a closed door. req: A04, A06
-func (s *Service) Download(ctx context.Context, by access.Actor, publicID, format string, size int) (Download, error) {
-	var d Download
-	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		f, err := Reach(tx, by, access.CodeDownload, publicID)
-		if err != nil {
-			return err
-		}
-		if f.State(s.now()).Dead() {
-			return fault.Gone{Message: fault.Msg("codes.gone")}
-		}
-		details := map[string]any{"format": format}
-		if size > 0 {
-			details["size"] = size
-		}
-		d = Download{URL: s.URL(f.PublicID, 0), Group: f.GroupName, Label: f.Label}
-		return s.trail.Record(tx, by, event("code.download", f, details))
-	})
-	return d, err
-}

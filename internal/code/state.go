@@ -52,6 +52,7 @@ type Facts struct {
 	IssuerActive   bool
 	IssuerOK       bool `gorm:"column:issuer_ok"` // the issuer may still issue such a code for this group
 	JoiningOff     bool // the organisation's switch
+	LeadsOn        bool // to further groups when its own is full
 	Timezone       string
 	Total          int64
 	Day            string
@@ -97,8 +98,8 @@ func (f Facts) Over() bool { return f.RevokedAt != nil || f.GroupStatus != group
 // Orphaned reports whether the code stands still only because its issuer lost the right.
 func (f Facts) Orphaned(now time.Time) bool { return !f.IssuerOK && f.State(now) == Suspended }
 
-// Full reports whether the group behind the code has no seat left.
-func (f Facts) Full() bool { return f.MemberCount >= f.Capacity }
+// Full reports whether the group behind the code has no seat left and there is no other.
+func (f Facts) Full() bool { return !f.LeadsOn && f.MemberCount >= f.Capacity }
 
 // Official reports whether the plate carries the seal.
 func (f Facts) Official() bool {

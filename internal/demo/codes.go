@@ -14,7 +14,7 @@ const codeCount = 59
 var labels = []string{"前台海报", "电梯厅立牌", "食堂桌贴", "入职手册", "会议室门口", "展会易拉宝", "工位隔板", "培训教室", "园区西门", "欢迎邮件"}
 
 // states are what the first codes show, one of each; the rest is live.
-var states = []string{"live", "notyet", "expired", "exhausted", "limited", "full", "revoked", "replaced", "suspended", "orphaned", "disbanded", "off"}
+var states = []string{"live", "notyet", "expired", "exhausted", "limited", "full", "revoked", "replaced", "suspended", "orphaned", "disbanded", "off", "closed", "password"}
 
 const codeLetters = urlLetters + "-_"
 
@@ -97,6 +97,8 @@ func (b *builder) shapeCode(c *code.Code, state string) {
 		c.SuspendedAt, c.SuspendedBy = &at, &super
 	case "orphaned":
 		c.IssuedBy = b.departed.ID
+	default:
+		b.shapeTerms(c, state)
 	}
 }
 

@@ -101,7 +101,8 @@ func (f Filter) narrow(query *gorm.DB, soon time.Time) *gorm.DB {
 		query = query.Where("g.type = ?", f.Type)
 	}
 	if f.Attention {
-		query = query.Where(`(g.member_count >= g.capacity OR
+		query = query.Where(`(g.member_count >= g.capacity AND g.series_id IS NULL OR
+			g.entry_kind = 'none' AND EXISTS (SELECT 1 FROM groups o WHERE o.series_id = g.series_id AND o.entry_kind <> 'none') OR
 			g.entry_kind = 'upstream' AND NOT EXISTS (SELECT 1 FROM entry_images i WHERE i.group_id = g.id AND `+worksSQL+`))`, soon)
 	}
 	if f.Q != "" {

@@ -134,6 +134,10 @@ func Pick(cookie, accept string) string {
 	if cookie == Chinese || cookie == English {
 		return cookie
 	}
+	switch accept { // what most phones send, without the work of reading it
+	case "zh-CN", "zh-CN,zh;q=0.9", "zh-CN,zh-Hans;q=0.9", "zh-CN,zh;q=0.9,en-US;q=0.8,en;q=0.7", "":
+		return Chinese
+	}
 	tags, _, err := language.ParseAcceptLanguage(accept)
 	if err != nil {
 		return Chinese

@@ -232,3 +232,16 @@ func (s *Service) chooseAgain(tx *gorm.DB, v *visit, exclusive bool) error {
 	}
 	return keepChoice(tx, *v)
 }
+
+// endOtherWaits takes a person who got through one door off the waiting lists of the others.
+func (s *Service) endOtherWaits(tx *gorm.DB, v visit, out View) error {
+	if out.reached == "" {
+		return nil
+	}
+	for _, g := range v.rooms() {
+		if err := group.EndWait(tx, g.ID, v.person.group(), "in", s.now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -31,8 +31,6 @@ type Filter struct {
 type Row struct {
 	Listed
 	CodeLabel   string
-	Channel     string
-	CopySerial  int // of the printed copy; 0 is the code itself
 	JobNumber   string
 	PersonPath  string // path of the applicant's first department; "" for guests
 	Department  string // the same in words

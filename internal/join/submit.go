@@ -68,6 +68,9 @@ func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, er
 		if err := s.act(tx, v, who, f, &out); err != nil {
 			return err
 		}
+		if err := s.endOtherWaits(tx, v, out); err != nil {
+			return err
+		}
 		if err := s.mark(tx, v, out); err != nil {
 			return err
 		}
@@ -177,6 +180,9 @@ func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
 	if got == group.AlreadyIn {
 		return nil
 	}
+	if err := endWaits(tx, v, s.now()); err != nil {
+		return err
+	}
 	out.reached = stageJoined
 	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "join.enter", DepartmentPath: v.group.DepartmentPath,
 		Object: audit.Object{Kind: "group", ID: v.group.GID, Name: v.group.Name}, Details: map[string]any{"code": v.code.PublicID}})
@@ -199,7 +205,7 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 	if err := s.keepUntil(tx, v, now.Add(PendingLife)); err != nil {
 		return err
 	}
-	if err := group.EndWait(tx, v.group.ID, v.person.group(), "in", now); err != nil {
+	if err := endWaits(tx, v, now); err != nil {
 		return err
 	}
 	if done.RowsAffected == 0 {

@@ -174,6 +174,21 @@ func (s *Service) Leave(ctx context.Context, who Visitor) error {
 	})
 }
 
+// endWaits takes somebody who got in or has asked off the lists they came to by
+// this code: a live code may have led them to another group than the one they wait for.
+func endWaits(tx *gorm.DB, v visit, at time.Time) error {
+	column, person := "member_id", v.person.MemberID
+	if person == nil {
+		column, person = "guest_id", v.person.GuestID
+	}
+	err := tx.Exec("UPDATE waiting_list SET ended_at = ?, ended_how = 'in' WHERE "+column+" = ? AND (group_id = ? OR code_id = ?) AND ended_at IS NULL",
+		at.UTC(), *person, v.group.ID, v.session.CodeID).Error
+	if err != nil {
+		return fmt.Errorf("end waits: %w", err)
+	}
+	return nil
+}
+
 // locked reports whether the code's password is still to be given.
 func (v visit) locked() bool { return v.code.PasswordHash != "" && !v.session.PasswordOK }
 

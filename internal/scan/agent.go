@@ -2,6 +2,7 @@ package scan
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/mileusna/useragent"
 )
@@ -25,6 +26,44 @@ var robots = []string{
 	"bot/", "bot;", "bot)", "bot ", "bot-", "spider", "crawler", "preview", "facebookexternalhit", "facebot", "slackbot", "slack-img", "telegrambot", "twitterbot",
 	"whatsapp/", "discordbot", "linkedinbot", "skypeuripreview", "embedly", "vkshare", "pinterest/", "bitlybot", "larkurl2png", "iframely",
 	"mediapartners-google", "google-inspectiontool", "applebot", "baiduspider", "bingbot", "googlebot", "wechatshareext",
+}
+
+// agent is what a user agent says.
+type agent struct {
+	robot       bool
+	app, device string
+}
+
+// agents remembers what was found out: few browsers make nearly all scans.
+var agents = struct {
+	sync.RWMutex
+	known map[string]agent
+}{known: map[string]agent{}}
+
+// maxAgents and maxAgentLength bound the memory that strangers can make us use.
+const (
+	maxAgents      = 2000
+	maxAgentLength = 400
+)
+
+func agentOf(userAgent string) agent {
+	agents.RLock()
+	a, known := agents.known[userAgent]
+	agents.RUnlock()
+	if known {
+		return a
+	}
+	a = agent{robot(userAgent), app(userAgent), device(userAgent)}
+	if len(userAgent) > maxAgentLength {
+		return a
+	}
+	agents.Lock()
+	defer agents.Unlock()
+	if len(agents.known) >= maxAgents {
+		clear(agents.known)
+	}
+	agents.known[strings.Clone(userAgent)] = a
+	return a
 }
 
 // robot reports whether a user agent is a program that looks at links by itself.

@@ -106,7 +106,7 @@ func (s *Service) inPipeline(ctx context.Context, work func(*gorm.DB, func(...st
 		edge := "BEGIN" // before the first statements, then COMMIT after the second
 		err := work(tx, func(all ...statement) error {
 			if edge == "BEGIN" {
-				all = append([]statement{{sql: edge}}, all...)
+				all = append([]statement{{sql: edge}, {sql: onePlan}}, all...)
 				edge = "COMMIT"
 			} else {
 				all = append(all, statement{sql: edge})
@@ -119,6 +119,10 @@ func (s *Service) inPipeline(ctx context.Context, work func(*gorm.DB, func(...st
 		return err
 	})
 }
+
+// onePlan keeps the server from planning the same few statements anew with every
+// batch: they are worth one plan whatever their parameters.
+const onePlan = "SET LOCAL plan_cache_mode = force_generic_plan"
 
 func pipeline(ctx context.Context, conn *sql.Conn, all []statement) error {
 	return conn.Raw(func(driver any) error {

@@ -139,7 +139,7 @@ func (b *batch) known(c *call) *code.Facts {
 }
 
 func (b *batch) cause(c *call) (string, time.Duration, error) {
-	if c.req.Preview || robot(c.req.UserAgent) {
+	if c.robot {
 		return Bot, 0, nil
 	}
 	if limit := b.policies.AddressPer10s; limit > 0 && c.addressHits > limit {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -45,11 +46,12 @@ type Decision struct {
 
 // call is a Request on its way through the writer.
 type call struct {
-	ctx      context.Context
+	left     atomic.Bool // the visitor was told 503
 	req      Request
 	publicID string // empty: unknown or forged
 	serial   int
 	row      row
+	robot    bool
 
 	addressHits, visitorHits int
 	addressLeft, visitorLeft time.Duration
@@ -69,25 +71,27 @@ var errBusy = errors.New("scan: the record was not written in time")
 // fault.Unavailable, with only Ref set, when the database did not take it in time.
 func (s *Service) Record(ctx context.Context, req Request) (Decision, error) {
 	s.Start(ctx)
-	deadline, bounded := ctx.Deadline()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	if bounded {
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-		defer cancel()
+	wait := patience
+	if deadline, bounded := ctx.Deadline(); bounded {
+		wait = min(wait, time.Until(deadline))
 	}
-	c := s.prepare(ctx, req)
+	c := s.prepare(req)
 	failed := Decision{Ref: c.row.Ref}
+	if wait <= 0 {
+		return failed, fault.Unavailable{Err: errBusy}
+	}
 	select {
 	case <-s.closing:
 		return failed, fault.Unavailable{Err: errBusy}
 	default:
 	}
+	over := time.NewTimer(wait)
+	defer over.Stop()
 	select {
 	case s.queue <- c:
 	case <-s.closing:
 		return failed, fault.Unavailable{Err: errBusy}
-	case <-ctx.Done():
+	case <-over.C:
 		return failed, fault.Unavailable{Err: errBusy}
 	}
 	select {
@@ -96,21 +100,23 @@ func (s *Service) Record(ctx context.Context, req Request) (Decision, error) {
 			return failed, fault.Unavailable{Err: a.err}
 		}
 		return a.decision, nil
-	case <-ctx.Done():
+	case <-over.C:
+		c.left.Store(true)
 		return failed, fault.Unavailable{Err: errBusy}
 	}
 }
 
 // prepare does all that needs no database.
-func (s *Service) prepare(ctx context.Context, req Request) *call {
-	c := &call{ctx: ctx, req: req, done: make(chan answer, 1)}
+func (s *Service) prepare(req Request) *call {
+	c := &call{req: req, done: make(chan answer, 1)}
 	if id, serial, err := code.ParseToken(s.keys, req.Token); err == nil {
 		c.publicID, c.serial = id, serial
 	}
-	now := s.now()
+	now, agent := s.now(), agentOf(req.UserAgent)
+	c.robot = req.Preview || agent.robot
 	c.addressHits, c.addressLeft = s.speed.hit("a"+network(req.Address), now)
 	c.row = row{
-		Ref: newRef(), CopySerial: c.serial, Address: req.Address, Device: device(req.UserAgent), App: app(req.UserAgent),
+		Ref: newRef(), CopySerial: c.serial, Address: req.Address, Device: agent.device, App: agent.app,
 		UTMSource: clip(req.UTMSource), UTMMedium: clip(req.UTMMedium), UTMCampaign: clip(req.UTMCampaign),
 		MemberID: req.MemberID,
 	}

@@ -4,6 +4,7 @@ package scan
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -53,6 +54,19 @@ type Service struct {
 	closing chan struct{}
 	drained chan struct{}
 	speed   windows
+	batches atomic.Int64
+	written atomic.Int64
+}
+
+// Load is how busy the writer is, for the metrics.
+type Load struct {
+	Queue            int   // scans that wait
+	Batches, Written int64 // since the start
+}
+
+// Load reads it.
+func (s *Service) Load() Load {
+	return Load{Queue: len(s.queue), Batches: s.batches.Load(), Written: s.written.Load()}
 }
 
 // New returns the service. Close it before the database.

@@ -72,13 +72,15 @@ func (s *Service) flush(ctx context.Context, batch []*call) {
 	}
 	decisions, err := s.commit(ctx, batch)
 	if err == nil {
+		s.batches.Add(1)
+		s.written.Add(int64(len(batch)))
 		for i, c := range batch {
 			c.done <- answer{decision: decisions[i]}
 		}
 		return
 	}
 	for _, c := range batch {
-		if c.ctx.Err() == nil {
+		if !c.left.Load() {
 			c.done <- s.retry(ctx, c, err)
 		}
 	}
@@ -87,7 +89,7 @@ func (s *Service) flush(ctx context.Context, batch []*call) {
 func waiting(batch []*call) []*call {
 	still := batch[:0]
 	for _, c := range batch {
-		if c.ctx.Err() == nil {
+		if !c.left.Load() {
 			still = append(still, c)
 		}
 	}
