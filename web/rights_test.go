@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -277,7 +278,8 @@ func TestEveryRouteHasItsLine(t *testing.T) {
 	}
 }
 
-var unique int
+// unique is shared by tests that run side by side.
+var unique atomic.Int64
 
 // insert runs an INSERT … RETURNING id.
 func (s *site) insert(sql string, args ...any) (id int64) {
@@ -290,10 +292,10 @@ func (s *site) insert(sql string, args ...any) (id int64) {
 
 // colleague inserts a member of a department.
 func (s *site) colleague(department int64) access.Actor {
-	unique++
-	a := access.Actor{Kind: access.Member, Name: fmt.Sprintf("同事%d", unique)}
+	n := unique.Add(1)
+	a := access.Actor{Kind: access.Member, Name: fmt.Sprintf("同事%d", n)}
 	a.MemberID = s.insert("INSERT INTO members (name, phone, created_at, updated_at) VALUES (?, ?, ?, ?)", a.Name,
-		fmt.Sprintf("+86136%08d", unique), s.clock.Now(), s.clock.Now())
+		fmt.Sprintf("+86136%08d", n), s.clock.Now(), s.clock.Now())
 	s.exec("INSERT INTO member_departments (member_id, department_id) VALUES (?, ?)", a.MemberID, department)
 	return a
 }
@@ -305,10 +307,10 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	s.t.Helper()
 	now, member := s.clock.Now(), s.colleague(department)
 	groupID, codeID := s.room("群", "internal", "approval", department, 50)
-	o := things{n: unique, department: department, member: member.MemberID, free: s.colleague(department).MemberID, gid: s.gid(groupID)}
+	o := things{n: int(unique.Load()), department: department, member: member.MemberID, free: s.colleague(department).MemberID, gid: s.gid(groupID)}
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/png', ?, ?)", []byte("x"), now)
 	s.exec("UPDATE groups SET member_count = 1, entry_kind = 'upstream' WHERE id = ?", groupID)
-	o.image = s.image(groupID, file, fmt.Sprintf("https://weixin.example/g/%d", unique), 1, now.AddDate(0, 0, 7))
+	o.image = s.image(groupID, file, fmt.Sprintf("https://weixin.example/g/%d", unique.Load()), 1, now.AddDate(0, 0, 7))
 	o.seat = s.insert("INSERT INTO memberships (group_id, member_id, joined_at) VALUES (?, ?, ?)", groupID, o.member, now)
 	if reviewer != 0 {
 		s.exec("INSERT INTO group_duties (group_id, member_id, duty) VALUES (?, ?, 'review')", groupID, reviewer)
@@ -316,7 +318,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if err := s.db.Raw("SELECT public_id FROM codes WHERE id = ?", codeID).Scan(&o.code).Error; err != nil {
 		s.t.Fatal(err)
 	}
-	s.exec("INSERT INTO scans (ref, at, code_id, outcome, address, channel) VALUES (?, ?, ?, 'live', '192.0.2.7', 'door')", fmt.Sprintf("ref%d", unique), now, codeID)
+	s.exec("INSERT INTO scans (ref, at, code_id, outcome, address, channel) VALUES (?, ?, ?, 'live', '192.0.2.7', 'door')", fmt.Sprintf("ref%d", unique.Load()), now, codeID)
 	o.channel = s.insert("INSERT INTO code_channels (code_id, name, utm_source, created_at) VALUES (?, 'door', 'weibo', ?)", codeID, now)
 	photo := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/jpeg', ?, ?)", []byte("x"), now)
 	s.exec("INSERT INTO code_copies (code_id, serial, place, photo_file_id, printed_at, printed_as, created_at) VALUES (?, 1, 'Hall', ?, ?, '{\"group\":\"Old\"}', ?)", codeID, photo, now, now)
