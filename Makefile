@@ -19,8 +19,9 @@ build: ## build ./bin/doorplate
 generate: ## write the Go code of the templates
 	$(GO) tool templ generate
 
-assets: ## fetch the third-party styles, scripts and icons anew (needs npm and network)
+assets: ## fetch the third-party styles, scripts, icons and fonts anew (needs npm and network)
 	sh static/vendor.sh
+	sh internal/paper/font/fonts.sh
 
 test-tools: ## install what the tests need and this machine lacks
 	@.ci/tools

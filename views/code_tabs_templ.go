@@ -16,6 +16,11 @@ type codeTab struct{ Name, Pattern string }
 // codeTabList is what a code's pages are, in the order people need them.
 var codeTabList = []codeTab{
 	{"overview", paths.Code},
+	{"terms", paths.CodeTerms},
+	{"targets", paths.CodeTargets},
+	{"print", paths.CodePrint},
+	{"copies", paths.CodeCopies},
+	{"scans", paths.CodeScans},
 }
 
 // codeTabs leads from one page of a code to the others.
@@ -47,7 +52,7 @@ func codeTabs(publicID, current string) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(t(ctx, "codes.tabs"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/code_tabs.templ`, Line: 15, Col: 68}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/code_tabs.templ`, Line: 20, Col: 68}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

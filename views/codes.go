@@ -149,7 +149,7 @@ func drawChart(ctx context.Context, days []scan.Day) chart {
 			step = "M"
 		}
 		fmt.Fprintf(&line, "%s%.1f %.1f", step, x+width/2, 100-100*float64(d.Joined)/float64(top))
-		if i == 0 || i == 7 || i == 15 || i == 22 || i == len(days)-1 {
+		if i == (len(c.Dates)*(len(days)-1)+2)/4 { // five dates, evenly
 			c.Dates = append(c.Dates, dayText(ctx, d.Date))
 		}
 	}

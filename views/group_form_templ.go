@@ -1488,10 +1488,10 @@ func entryNow(p GroupFormProps) templ.Component {
 			templ_7745c5c3_Var75 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if p.Group != nil && p.Group.EntryKind == group.EntryUpstream && p.Group.EntryValidUntil != nil {
-			until := *p.Group.EntryValidUntil
-			now := zoneOf(ctx).now
-			var templ_7745c5c3_Var76 = []any{"dp-note mb-3", templ.KV("is-stop", !until.After(now)), templ.KV("is-warn", until.After(now) && p.Group.EntryTrouble(now) != ""), templ.KV("is-info", p.Group.EntryTrouble(now) == "")}
+		if p.Group != nil && p.Group.Way.ValidUntil != nil {
+			until, now := *p.Group.Way.ValidUntil, zoneOf(ctx).now
+			trouble := p.Group.EntryTrouble(now)
+			var templ_7745c5c3_Var76 = []any{"dp-note mb-3", templ.KV("is-stop", trouble == "expired"), templ.KV("is-warn", trouble == "soon"), templ.KV("is-info", trouble == "")}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var76...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -1513,7 +1513,7 @@ func entryNow(p GroupFormProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if until.After(now) {
+			if trouble != "expired" {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 99, "<b>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

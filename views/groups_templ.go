@@ -1099,7 +1099,7 @@ func troubleText(ctx context.Context, g group.Group, trouble string, now time.Ti
 	if trouble == "expired" {
 		return t(ctx, "groups.attention.expired")
 	}
-	return t(ctx, "groups.attention.soon", "Left", left(ctx, g.EntryValidUntil.Sub(now)))
+	return t(ctx, "groups.attention.soon", "Left", left(ctx, g.Way.Lasts.Sub(now)))
 }
 
 // left is a time still to go: "6 days", "5 hours", "12 minutes".

@@ -8,6 +8,7 @@ import (
 
 	"doorplate/internal/group"
 	"doorplate/internal/join"
+	"doorplate/internal/paths"
 )
 
 type joinRefreshKey struct{}
@@ -36,13 +37,15 @@ type JoinProps struct {
 	SignedIn bool              // the person is known by the console session alone
 	Next     string            // for the language switch
 	Now      time.Time
+	Onward   string // scan address of another group that is not full, when the code names one
 }
 
 // JoinTyped is what the visitor typed before the form came back.
 type JoinTyped struct{ Phone, Name, Note string }
 
 func (p JoinProps) plate() PlateProps {
-	return PlateProps{Organisation: p.Organisation, Group: p.Group.Name, Department: p.Department, Official: p.Group.Official(), Next: p.Next}
+	return PlateProps{Organisation: p.Organisation, Group: p.Group.Name, Department: p.Department, Official: p.Group.Official(), Next: p.Next,
+		Genuine: paths.With(paths.Genuine, "ref", p.ScanRef)}
 }
 
 func (p JoinProps) step() join.Step {
@@ -109,7 +112,7 @@ func httpOnly(link string) bool {
 }
 
 func (p JoinProps) phoneHint(ctx context.Context) string {
-	if p.Group.Admits() {
+	if p.Guests {
 		return t(ctx, "join.phone.hint.guest")
 	}
 	return t(ctx, "join.phone.hint")

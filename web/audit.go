@@ -19,7 +19,7 @@ import (
 const auditPage = 50
 
 // auditAreas are the first words of actions, for the filter.
-var auditAreas = []string{"auth", "member", "department", "import", "group", "code", "request", "join", "approval", "super", "organisation", "policies", "export"}
+var auditAreas = []string{"auth", "member", "department", "import", "group", "code", "request", "join", "approval", "super", "organisation", "policies", "export", "scans"}
 
 // listAudit shows the trail, newest first.
 func (s *server) listAudit(c echo.Context) error {

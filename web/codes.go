@@ -2,16 +2,13 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"doorplate/internal/access"
-	"doorplate/internal/code"
 	"doorplate/internal/fault"
-	"doorplate/internal/paths"
 	"doorplate/internal/qr"
 	"doorplate/views"
 )
@@ -36,7 +33,16 @@ func (s *server) listCodes(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Codes(views.CodesProps{List: list, View: view, First: after == "",
+	stale, err := s.Codes.StaleCount(c.Request().Context(), by, views.CountLimit+1)
+	if err != nil {
+		return err
+	}
+	adopt, err := s.Codes.Adoptable(c.Request().Context(), by, list.Items)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Codes(views.CodesProps{List: list, View: view, First: after == "", Stale: stale,
+		Adopt:    adopt,
 		CanIssue: access.Can(by, access.CodeTemporary, access.Object{})}))
 }
 
@@ -47,39 +53,6 @@ func (s *server) listGroupCodes(c echo.Context) error {
 		return err
 	}
 	return render(c, http.StatusOK, views.GroupCodes(views.GroupCodesProps{OfGroup: page, First: after == ""}))
-}
-
-func (s *server) newCode(c echo.Context) error {
-	return s.renderIssue(c, http.StatusOK, code.Form{}, nil)
-}
-
-func (s *server) issueCode(c echo.Context) error {
-	if err := form(c); err != nil {
-		return err
-	}
-	typed := code.Form{
-		Label: c.FormValue("label"), Validity: c.FormValue("validity"), ValidUntil: c.FormValue("valid_until"),
-		ConfirmPermanent: c.FormValue("confirm_permanent") == "on", DailyCap: c.FormValue("daily_cap"), TotalCap: c.FormValue("total_cap"),
-		Networks: c.FormValue("networks"), Audience: c.Request().PostForm["audience"],
-	}
-	id, err := s.Codes.Issue(c.Request().Context(), actor(c), publicID(c), typed)
-	var wrong fault.Invalid
-	if errors.As(err, &wrong) && !wantsJSON(c) {
-		return s.renderIssue(c, http.StatusUnprocessableEntity, typed, wrong)
-	} else if err != nil {
-		return err
-	}
-	s.flash(c, "ok", "codes.flash.issued")
-	return c.Redirect(http.StatusSeeOther, paths.To(paths.Code, id))
-}
-
-func (s *server) renderIssue(c echo.Context, status int, typed code.Form, wrong fault.Invalid) error {
-	ctx := c.Request().Context()
-	page, err := s.Codes.IssueForm(ctx, actor(c), publicID(c))
-	if err != nil {
-		return err
-	}
-	return render(c, status, views.IssueCode(views.IssueProps{IssueForm: page, Typed: typed, Wrong: codeErrors(ctx, wrong)}))
 }
 
 // codeErrors puts what is wrong with each field into the reader's words.
@@ -97,8 +70,7 @@ func (s *server) showCode(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	after := c.QueryParam("after")
-	activity, err := s.Scans.Activity(ctx, by, id, after)
+	activity, err := s.Scans.Activity(ctx, by, id)
 	if err != nil {
 		return err
 	}
@@ -106,7 +78,10 @@ func (s *server) showCode(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := views.CodeProps{View: view, Activity: activity, First: after == "", Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS()}
+	p := views.CodeProps{View: view, Activity: activity, Loopback: s.Config.Loopback(), Plain: !s.Config.HTTPS()}
 	p.Path, p.Side = matrix.SVGPath()
+	if p.Generations, err = s.Codes.Generations(ctx, by, id); err != nil {
+		return err
+	}
 	return render(c, http.StatusOK, views.Code(p))
 }

@@ -1,71 +1,13 @@
 package web
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/labstack/echo/v4"
 
-	"doorplate/internal/fault"
-	"doorplate/internal/qr"
+	"doorplate/internal/press"
 )
-
-const (
-	defaultSize = 512
-	minSize     = 128
-	maxSize     = 2048
-)
-
-func (s *server) downloadPNG(c echo.Context) error {
-	size := defaultSize
-	if typed := c.QueryParam("size"); typed != "" {
-		var err error
-		if size, err = strconv.Atoi(typed); err != nil || size < minSize || size > maxSize {
-			return fault.Invalid{"size": fault.Msg("codes.error.size", "Min", minSize, "Max", maxSize)}
-		}
-	}
-	d, err := s.Codes.Download(c.Request().Context(), actor(c), publicID(c), "png", size)
-	if err != nil {
-		return err
-	}
-	matrix, err := qr.Encode(d.URL, qr.M)
-	if err != nil {
-		return err
-	}
-	picture, err := matrix.PNG(size)
-	if err != nil {
-		return err
-	}
-	attach(c, d.Group+"-"+d.Label, publicID(c), ".png")
-	return c.Blob(http.StatusOK, "image/png", picture)
-}
-
-func (s *server) downloadSVG(c echo.Context) error {
-	d, err := s.Codes.Download(c.Request().Context(), actor(c), publicID(c), "svg", 0)
-	if err != nil {
-		return err
-	}
-	matrix, err := qr.Encode(d.URL, qr.M)
-	if err != nil {
-		return err
-	}
-	attach(c, d.Group+"-"+d.Label, publicID(c), ".svg")
-	return c.Blob(http.StatusOK, "image/svg+xml", matrix.SVG())
-}
-
-func (s *server) downloadScans(c echo.Context) error {
-	ctx := c.Request().Context()
-	export, err := s.Scans.Export(ctx, actor(c), publicID(c))
-	if err != nil {
-		return err
-	}
-	attach(c, export.Group+"-"+export.Label, publicID(c), ".csv")
-	c.Response().Header().Set(echo.HeaderContentType, "text/csv; charset=utf-8")
-	c.Response().WriteHeader(http.StatusOK)
-	return export.Write(ctx, c.Response())
-}
 
 // attach names a download after its group and label, with a plain name beside
 // it for programs that read ASCII only (RFC 6266, RFC 8187).
@@ -75,16 +17,7 @@ func attach(c echo.Context, name, plain, ending string) {
 }
 
 // fileName keeps what every file system takes.
-func fileName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '_'
-		}
-		return r
-	}, name)
-	runes := []rune(strings.Trim(name, " ._"))
-	return strings.TrimRight(string(runes[:min(len(runes), 80)]), " .")
-}
+func fileName(name string) string { return press.FileName(name) }
 
 func encodeName(name string) string {
 	var b strings.Builder

@@ -62,6 +62,9 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 	if p.Node == nil {
 		return fault.NotFound // gone between the two reads
 	}
+	if p.HasSheet, err = s.Press.HasSheet(ctx, by, id); err != nil {
+		return err
+	}
 	if !p.CanDepartments {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // crawlLimit is how many addresses one reader visits: more than the furnished site has.
-const crawlLimit = 500
+const crawlLimit = 2000
 
 // furnish gives the small organisation something of every kind to look at.
 // With latin set, all data is in Latin letters, so that any other is the program's own.
@@ -43,7 +43,7 @@ func (s *site) furnish(latin bool) []reader {
 		for _, change := range []string{
 			"organisation SET name = 'Morning Star'", "departments SET name = 'Department ' || id", "members SET name = 'Person ' || id",
 			"groups SET name = 'Group ' || id, purpose = 'Testing'", "codes SET label = 'Hall'", "guests SET name = 'Visitor'",
-			"join_requests SET name = 'Asker'", "approvals SET summary = 'Club', payload = replace(payload, '群', 'Club') WHERE kind = 'group.create.external'",
+			"join_requests SET name = 'Asker'", "waiting_list SET name = 'Waiter'", "approvals SET summary = 'Club', payload = replace(payload, '群', 'Club') WHERE kind = 'group.create.external'",
 		} {
 			s.exec("UPDATE " + change)
 		}
@@ -64,6 +64,7 @@ func (s *site) furnish(latin bool) []reader {
 		s.exec("UPDATE groups SET name = 'Group ' || id, purpose = 'Testing'")
 		s.exec("UPDATE codes SET label = 'Hall'")
 		s.exec("UPDATE join_requests SET name = 'Asker'")
+		s.exec("UPDATE waiting_list SET name = 'Waiter'")
 		s.exec("UPDATE audit_entries SET object_name = 'Thing', actor_name = 'Person', details = '{}' WHERE object_name LIKE '同事%'")
 		s.exec("UPDATE approvals SET summary = 'Club', payload = replace(payload, '群', 'Club') WHERE kind = 'group.create.external'")
 	}
@@ -73,7 +74,7 @@ func (s *site) furnish(latin bool) []reader {
 
 // Whoever follows the links comes to no closed door, and every page is whole.
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		for _, r := range s.furnish(false) {
 			t.Run(r.name, func(t *testing.T) { s.crawl(t, s.as(r.Actor), func(string, *goquery.Document) {}) })
 		}
@@ -87,7 +88,7 @@ var foreignText = regexp.MustCompile(`[\p{Han}\x{3001}-\x{303f}\x{ff00}-\x{ffef}
 var theirOwn = strings.NewReplacer("是 / yes", "yes", "是 or 否", "yes or no")
 
 func TestEnglishPagesAreEnglish(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		for _, r := range s.furnish(true) {
 			t.Run(r.name, func(t *testing.T) {
 				b := s.as(r.Actor)

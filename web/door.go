@@ -50,7 +50,7 @@ func (s *server) scanCode(c echo.Context) error {
 		return render(c, http.StatusOK, views.Preview(notice.Organisation))
 	}
 	c.SetRequest(c.Request().WithContext(views.WithZone(ctx, notice.Location, s.Now())))
-	return s.refuseScan(c, d, notice)
+	return s.sendOn(c, req, d, notice)
 }
 
 // scanRequest reads what the browser sent. Only somebody with a session costs a
@@ -104,5 +104,5 @@ func (s *server) refuseScan(c echo.Context, d scan.Decision, n scan.Notice) erro
 		s.answerProblem(c, problem{status: status, title: title, text: words, after: d.After.Round(time.Second)}, d.Ref)
 		return nil
 	}
-	return render(c, status, views.Refusal(views.RefusalProps{Notice: n, Decision: d, Path: c.Request().URL.RequestURI()}))
+	return render(c, status, views.Refusal(views.RefusalProps{Notice: n, Decision: d, Path: c.Request().URL.RequestURI(), Wait: waitTicket(c)}))
 }

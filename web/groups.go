@@ -185,7 +185,7 @@ func (s *server) done(c echo.Context, err error, note, to string) error {
 
 // showEntryImage answers with the upstream image as it was uploaded.
 func (s *server) showEntryImage(c echo.Context) error {
-	p, err := s.Groups.EntryPicture(c.Request().Context(), actor(c), c.Param("id"))
+	p, err := s.Groups.EntryPicture(c.Request().Context(), actor(c), c.Param("id"), queryNumber(c, "image"))
 	if err != nil {
 		return err
 	}

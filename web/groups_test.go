@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"doorplate/internal/group"
 	"doorplate/internal/qr"
 )
 
@@ -284,8 +283,8 @@ func TestTheUpstreamImageIsDecodedCountedDownAndReplaced(t *testing.T) {
 			t.Error("the reason is not said")
 		}
 		g := s.group(at)
-		if g.EntryURL != "https://weixin.example/g/1" || !g.EntryValidUntil.Equal(s.clock.Now().AddDate(0, 0, 7)) {
-			t.Errorf("entry = %+v", group.Entry(g))
+		if g.Way.URL != "https://weixin.example/g/1" || !g.Way.ValidUntil.Equal(s.clock.Now().AddDate(0, 0, 7)) {
+			t.Errorf("entry = %+v", g.Way)
 		}
 		if img := head.get(at + "/entry-image"); img.Code != 200 || img.Header().Get("Content-Type") != "image/png" {
 			t.Errorf("the image answers %d %s", img.Code, img.Header().Get("Content-Type"))
@@ -306,13 +305,13 @@ func TestTheUpstreamImageIsDecodedCountedDownAndReplaced(t *testing.T) {
 		}
 		want(t, later.get(at+"/settings"), 200)
 		want(t, later.post(at, "purpose", "换个说法"), 303) // an expired entry does not block other settings
-		want(t, later.send(at, drawn(t, "https://weixin.example/g/2"), "entry_valid_until", s.group(at).EntryValidUntil.In(shanghai).Format("2006-01-02T15:04")), 303)
-		if g := s.group(at); g.EntryURL != "https://weixin.example/g/2" || !g.EntryValidUntil.Equal(s.clock.Now().AddDate(0, 0, 7)) {
-			t.Errorf("after the replacement: %+v", group.Entry(g))
+		want(t, later.send(at, drawn(t, "https://weixin.example/g/2"), "entry_valid_until", s.group(at).Way.ValidUntil.In(shanghai).Format("2006-01-02T15:04")), 303)
+		if g := s.group(at); g.Way.URL != "https://weixin.example/g/2" || !g.Way.ValidUntil.Equal(s.clock.Now().AddDate(0, 0, 7)) {
+			t.Errorf("after the replacement: %+v", g.Way)
 		}
 		want(t, later.post(at, "entry_valid_until", "2026-12-05"), 303)
-		if g := s.group(at); g.EntryValidUntil.In(shanghai).Format("01-02 15:04:05") != "12-05 23:59:59" {
-			t.Errorf("a day ends at %s", g.EntryValidUntil.In(shanghai))
+		if g := s.group(at); g.Way.ValidUntil.In(shanghai).Format("01-02 15:04:05") != "12-05 23:59:59" {
+			t.Errorf("a day ends at %s", g.Way.ValidUntil.In(shanghai))
 		}
 	})
 }

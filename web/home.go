@@ -23,22 +23,25 @@ const homeList = 5
 func (s *server) showHome(c echo.Context) error {
 	ctx, a := c.Request().Context(), actor(c)
 	p := views.HomeProps{Manages: a.Super || a.Head() || len(a.Duties) > 0}
+	var err error
 	if !p.Manages {
 		page, err := s.Groups.List(ctx, a, group.Filter{})
 		if err != nil {
 			return err
 		}
 		p.Groups = page.Lines
+		if err := s.fillReminders(ctx, a, &p); err != nil {
+			return err
+		}
 		return render(c, http.StatusOK, views.Home(p))
 	}
 	for _, fill := range []func(context.Context, access.Actor, *views.HomeProps) error{
-		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillHappened,
+		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillHappened, s.fillReminders,
 	} {
 		if err := fill(ctx, a, &p); err != nil {
 			return err
 		}
 	}
-	var err error
 	if p.Days, err = s.Scans.Overview(ctx, a); err != nil {
 		return err
 	}

@@ -22,7 +22,8 @@ var hostile = []string{
 // parameters are all that any handler reads from an address.
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
-	"password", "resend", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what"}
+	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -55,7 +56,8 @@ type props struct {
 	s                              *site
 	gid, code, request             string
 	department, member, membership string
-	run, approval, preset          string
+	run, approval, preset, waiter  string
+	print                          string
 }
 
 func (s *site) props() props {
@@ -65,6 +67,8 @@ func (s *site) props() props {
 	s.exec("UPDATE groups SET member_count = 1 WHERE id = ?", room)
 	p := props{s: s, request: s.asks(room, s.w.Staff, "note"), department: fmt.Sprint(s.w.Platform), member: fmt.Sprint(s.w.Staff.MemberID),
 		membership: fmt.Sprint(s.count("SELECT id FROM memberships")), preset: fmt.Sprint(s.count("SELECT min(id) FROM group_presets"))}
+	p.waiter = fmt.Sprint(s.insert("INSERT INTO waiting_list (group_id, member_id, name, phone, created_at) VALUES (?, ?, '候补', '+8613600000009', ?)",
+		room, s.colleague(s.w.Platform).MemberID, s.clock.Now()))
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
 	super := s.as(s.w.Super)
@@ -72,6 +76,8 @@ func (s *site) props() props {
 	want(s.t, rec, 303)
 	s.importWork()
 	p.run = last(rec)
+	p.print = fmt.Sprint(s.insert(`INSERT INTO print_runs (created_by, params, state, file_name, created_at) VALUES (?, '{}', 'running', 'x.zip', ?)`,
+		s.w.Super.MemberID, s.clock.Now()))
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
@@ -86,7 +92,7 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "approvals": p.approval, "presets": p.preset}
+		"requests": p.request, "approvals": p.approval, "presets": p.preset, "prints": p.print}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -94,6 +100,8 @@ func (p props) path(pattern string) string {
 			parts[i] = id[parts[i-1]]
 		case ":membership":
 			parts[i] = p.membership
+		case ":waiter":
+			parts[i] = p.waiter
 		case ":token", ":ticket":
 			parts[i] = "nonsense"
 		case "*":
@@ -114,7 +122,7 @@ func (s *site) fuzzAll(b *browser, path string, turn int) {
 }
 
 func TestHostileParameters(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		p, super, visitor := s.props(), s.as(s.w.Super), s.visitor()
 		for i, r := range web.Routes() {
 			if r[0] != http.MethodGet || r[1] == "/metrics" {
@@ -132,7 +140,7 @@ func TestHostileParameters(t *testing.T) {
 
 // Nonsense in the path is something that does not exist.
 func TestHostilePaths(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		super := s.as(s.w.Super)
 		for _, r := range web.Routes() {
 			if !strings.Contains(r[1], ":") || strings.HasPrefix(r[1], "/setup") {
@@ -172,6 +180,10 @@ func (p props) fields() [][]string {
 	group := []string{"name", "群", "type", "internal", "department_id", p.department, "capacity", "10", "purpose", "用途", "join_mode", "approval",
 		"entry_kind", "link", "entry_url", "https://chat.example/a", "entry_valid_until", "2027-01-01", "version", "1"}
 	member := []string{"job_number", "", "name", "李雷", "phone", "13900000001", "email", "", "department_id", p.department, "head", "", "version", "1"}
+	terms := []string{"label", "门", "validity", "until", "valid_until", "2026-12-12", "valid_from", "2026-12-01", "confirm_permanent", "on", "open_days", "1", "open_from", "09:00",
+		"open_to", "18:00", "open_days2", "6", "open_from2", "22:00", "open_to2", "02:00", "daily_cap", "1", "total_cap", "2", "networks", "10.0.0.0/8", "audience", p.department,
+		"audience_roles", "head", "audience_person", p.member, "audience_people", "DP0005", "password", "open sesame", "password_remove", "on", "benefit", "x", "fallback", "group",
+		"fallback_url", "https://chat.example/a", "fallback_group", p.gid, "version", "", "complete", "on"}
 	one := []string{"member_id", p.member, "phone", "", "action", "add", "duty", "review"}
 	return [][]string{
 		append([]string{"/groups"}, group...), append([]string{"/groups/:id"}, group...),
@@ -182,14 +194,18 @@ func (p props) fields() [][]string {
 		{"/contacts/import", "file", "", "dry_run", "on"}, {"/contacts/import/:id/apply", "x", ""}, {"/contacts/import/:id/cancel", "x", ""},
 		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
 		{"/groups/:id/codes", "label", "门", "validity", "until", "valid_until", "2026-12-12", "confirm_permanent", "on", "daily_cap", "1",
-			"total_cap", "2", "networks", "10.0.0.0/8", "audience", p.department, "valid_from", "", "redirect", ""},
+			"total_cap", "2", "networks", "10.0.0.0/8", "audience", p.department, "valid_from", "", "redirect", "", "preset", ""},
+		append([]string{"/codes/:id/terms"}, terms...), {"/groups/:id/waiting/:waiter/admit", "x", ""}, {"/groups/:id/waiting/:waiter/remove", "x", ""},
+		{"/join/wait", "password", ""}, {"/join/unwait", "x", ""},
 		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
 		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
 		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit"},
 		{"/settings/organisation", "name", "晨星", "timezone", "Asia/Shanghai", "language", "zh-CN"},
 		append([]string{"/settings/policies"}, p.policies()...),
-		{"/settings/policies/presets/:id", "capacity", "1", "validity", "7d", "total_cap", "", "daily_cap", "", "source", "x"},
+		{"/settings/policies/presets/:id", "capacity", "1", "validity", "7d", "total_cap", "", "daily_cap", "", "source", "x", "validity_fixed", "on"},
 		append([]string{"/settings/roles/appoint"}, one...), append([]string{"/settings/roles/remove"}, one...), {"/settings/devices/end", "id", "x", "others", ""},
+		{"/prints", "group", "", "state", "live", "format", "png", "size", "512", "margin", "4", "ecc", "M", "logo", "", "paper", "a4", "lang", "zh", "copies", ""},
+		{"/prints/:id/cancel", "x", ""}, {"/settings/organisation/logo", "logo", ""}, {"/settings/organisation/logo/remove", "x", ""},
 		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "answer", "", "invite_code", "", "password", "", "phone_last4", ""},
 		{"/join/withdraw", "x", ""}, {"/login", "phone", "13900000009", "password", "", "next", "/", "resend", ""},
 		{"/login/verify", "code", "123456", "next", "/"}, {"/login/link/:token", "x", ""}, {"/setup/:token", "organisation", "x", "timezone", "UTC", "name", "x", "phone", "1", "password", "x", "language", "en"},
@@ -208,7 +224,7 @@ func (p props) policies() (pairs []string) {
 }
 
 func TestHostileFields(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		p := s.props()
 		forms := p.fields()
 		for _, r := range web.Routes() {
@@ -244,7 +260,7 @@ func TestHostileFields(t *testing.T) {
 // assault posts as a form, with what a public form carries, to somebody whom no limit stops.
 func (b *browser) assault(route, path string, pairs []string, field, value string) {
 	b.t.Helper()
-	if route == "/login" || route == "/login/verify" || route == "/s" || route == "/join" {
+	if route == "/login" || route == "/login/verify" || route == "/s" || strings.HasPrefix(route, "/join") {
 		b.exec("DELETE FROM throttles")
 	}
 	if _, known := b.cookies["doorplate_session"]; !known {

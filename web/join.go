@@ -96,9 +96,12 @@ func (s *server) renderJoin(c echo.Context, status int, p views.JoinProps) error
 	if p.Barred != "" {
 		return s.barVisit(c, p.View)
 	}
+	if err := s.offerOther(c, &p); err != nil {
+		return err
+	}
 	p.FormKey, p.Next, p.Now = s.formKey(c), paths.Join, s.Now()
 	ctx := views.WithJoinState(c.Request().Context(), string(p.State))
-	if p.State == join.StatePending {
+	if p.State == join.StatePending || p.Entry.Number > 0 || p.Entry.Missing {
 		ctx = views.WithJoinRefresh(ctx, pendingReload)
 	}
 	c.SetRequest(c.Request().WithContext(ctx))
@@ -108,8 +111,11 @@ func (s *server) renderJoin(c echo.Context, status int, p views.JoinProps) error
 // barVisit answers like the scan itself would have, had it been known then.
 func (s *server) barVisit(c echo.Context, v join.View) error {
 	d := scan.Decision{Ref: v.ScanRef, At: s.Now(), Outcome: v.Barred, Cause: v.Barred, Facts: &v.Code}
-	if v.Barred == scan.NotYet || v.Barred == scan.Closed {
-		d.Outcome = scan.Off
+	switch v.Barred {
+	case scan.NotYet, scan.Closed:
+		d.Outcome, d.After = scan.Off, v.Code.OpensIn(s.Now())
+	case scan.Daily:
+		d.Outcome = scan.Exhausted
 	}
 	notice, err := s.Scans.Notice(c.Request().Context(), d)
 	if err != nil {
@@ -128,8 +134,9 @@ func (s *server) submitJoin(c echo.Context) error {
 // then whatever the person adds.
 func (s *server) takeJoinStep(c echo.Context) error {
 	typed := c.Request().PostForm
-	var err error
+	err := s.unlockDoor(c)
 	switch {
+	case err != nil:
 	case typed.Has("code") && (typed.Get("code") != "" || !typed.Has("phone")):
 		err = s.proveAndJoin(c)
 	case typed.Has("phone"):

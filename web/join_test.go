@@ -229,8 +229,8 @@ func TestAnUpstreamEntry(t *testing.T) {
 		if err := s.db.Raw("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?) RETURNING id", []byte("png"), s.clock.Now()).Scan(&file).Error; err != nil {
 			t.Fatal(err)
 		}
-		s.exec("UPDATE groups SET entry_kind = 'upstream', entry_url = 'https://weixin.qq.com/g/x', entry_file_id = ?, entry_valid_until = ? WHERE id = ?",
-			file, s.clock.Now().Add(50*time.Hour), g)
+		s.exec("UPDATE groups SET entry_kind = 'upstream' WHERE id = ?", g)
+		s.image(g, file, "https://weixin.qq.com/g/x", 1, s.clock.Now().Add(50*time.Hour))
 		b := s.as(s.w.Staff).scan(code)
 		want(t, b.get("/join/entry.png"), 404)
 		want(t, b.fill("/join", "/join"), 303, "/join")

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"doorplate/internal/access"
 	"doorplate/web"
@@ -20,9 +21,12 @@ type things struct {
 	department, member, request, run, seat int64
 	gid, code                              string
 	mine, theirs, export                   int64 // approvals: the reader's own, a head's, the reader's granted export
-	preset                                 int64
+	preset, print                          int64
+	channel                                int64 // of the code; its copy has the serial 1
 	above                                  int64 // the department above
 	free                                   int64 // a member who is in no group
+	waiter                                 int64 // who waits for a seat
+	image                                  int64 // of the group's chat
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -52,10 +56,15 @@ func atMember(o things) []any     { return []any{o.member} }
 func atRun(o things) []any        { return []any{o.run} }
 func atGroup(o things) []any      { return []any{o.gid} }
 func atSeat(o things) []any       { return []any{o.gid, o.seat} }
+func atWaiter(o things) []any     { return []any{o.gid, o.waiter} }
+func atImage(o things) []any      { return []any{o.gid, o.image} }
 func atCode(o things) []any       { return []any{o.code} }
+func atCopy(o things) []any       { return []any{o.code, 1} }
+func atChannel(o things) []any    { return []any{o.code, o.channel} }
 func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
+func atPrint(o things) []any      { return []any{o.print} }
 func atPreset(o things) []any     { return []any{o.preset} }
 
 // sends are fields that hold for whatever thing.
@@ -96,11 +105,15 @@ var lines = []line{
 	{route: "POST /logout", open: "303 303"},
 	{route: "GET /s", open: "200 200"},
 	{route: "POST /s", open: "422 422"},
+	{route: "GET /genuine", open: "200 200"},
+	{route: "POST /genuine", open: "422 422"},
 	{route: "GET /j/:token", open: "404 404"},
 	{route: "GET /join", open: "410 410"},
 	{route: "POST /join", open: "410 410"},
 	{route: "GET /join/entry.png", open: "410 410"},
 	{route: "POST /join/withdraw", open: "410 410"},
+	{route: "POST /join/wait", open: "410 410"},
+	{route: "POST /join/unwait", open: "410 410"},
 	{route: "GET /join/:ticket", open: "410 410"},
 
 	{route: "GET /", own: all},
@@ -111,6 +124,7 @@ var lines = []line{
 		return []string{"name", named(o), "parent_id", fmt.Sprint(o.department)}
 	}},
 	{route: "GET /contacts/departments/:id", at: atDepartment, own: all, foreign: hidden},
+	{route: "GET /contacts/departments/:id/sheet.pdf", at: atDepartment, own: review, foreign: hidden},
 	{route: "POST /contacts/departments/:id/rename", at: atDepartment, own: supers, foreign: hidden, fields: sends("name", "平台组")},
 	{route: "POST /contacts/departments/:id/move", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
 		return []string{"parent_id", fmt.Sprint(o.above)}
@@ -150,7 +164,17 @@ var lines = []line{
 	}},
 	{route: "POST /groups/:id/members", at: atGroup, own: review, foreign: hidden, fields: sendsFree},
 	{route: "POST /groups/:id/members/:membership/remove", at: atSeat, own: review, foreign: hidden},
+	{route: "GET /groups/:id/waiting", at: atGroup, own: review, foreign: hidden},
+	{route: "POST /groups/:id/waiting/:waiter/admit", at: atWaiter, own: review, foreign: hidden},
+	{route: "POST /groups/:id/waiting/:waiter/remove", at: atWaiter, own: review, foreign: hidden},
 	{route: "GET /groups/:id/entry-image", at: atGroup, own: admins, foreign: hidden},
+
+	{route: "GET /groups/:id/entry", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/entry", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/images", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/images/:image", at: atImage, own: admins, foreign: hidden, fields: sends("action", "dead")},
+	{route: "POST /groups/:id/custodian", at: atGroup, own: admins, foreign: hidden, fields: sendsFree},
+	{route: "POST /groups/:id/series", at: atGroup, own: admins, foreign: hidden, fields: sends("base", "读书会", "threshold", "90")},
 
 	{route: "GET /codes", own: review},
 	{route: "GET /groups/:id/codes", at: atGroup, own: review, foreign: hidden},
@@ -159,7 +183,15 @@ var lines = []line{
 	{route: "GET /codes/:id", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/qr.png", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/qr.svg", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/poster.pdf", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/labels.pdf", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/print", at: atCode, own: review, foreign: hidden},
 	{route: "GET /codes/:id/scans.csv", at: atCode, own: review, foreign: hidden},
+	{route: "GET /codes/:id/scans", at: atCode, own: review, foreign: hidden},
+	{route: "GET /groups/:id/scans", at: atGroup, own: review, foreign: hidden},
+	{route: "GET /groups/:id/scans.csv", at: atGroup, own: review, foreign: hidden},
+	{route: "GET /codes/:id/terms", at: atCode, own: review, foreign: hidden},
+	{route: "POST /codes/:id/terms", at: atCode, own: admins, foreign: hidden, fields: sends("label", "后门")},
 	{route: "GET /codes/:id/revoke/confirm", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/revoke", at: atCode, own: admins, foreign: hidden, fields: why},
 	{route: "GET /codes/:id/regenerate/confirm", at: atCode, own: admins, foreign: hidden},
@@ -167,6 +199,34 @@ var lines = []line{
 	{route: "POST /codes/:id/suspend", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/resume", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/adopt", at: atCode, own: admins, foreign: hidden},
+	{route: "GET /codes/:id/refresh/confirm", at: atCode, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/refresh", at: atCode, own: admins, foreign: hidden},
+	{route: "GET /codes/:id/copies", at: atCode, own: review, foreign: hidden},
+	{route: "POST /codes/:id/copies", at: atCode, own: admins, foreign: hidden, fields: sends("count", "2", "place", "食堂")},
+	{route: "POST /codes/:id/copies/again", at: atCode, own: admins, foreign: hidden},
+	{route: "GET /codes/:id/copies/:serial", at: atCopy, own: review, foreign: hidden},
+	{route: "POST /codes/:id/copies/:serial", at: atCopy, own: admins, foreign: hidden, fields: sends("place", "前台")},
+	{route: "GET /codes/:id/copies/:serial/photo", at: atCopy, own: review, foreign: hidden},
+	{route: "GET /codes/:id/copies/:serial/revoke/confirm", at: atCopy, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/copies/:serial/revoke", at: atCopy, own: admins, foreign: hidden, fields: why},
+	{route: "POST /codes/:id/copies/:serial/remove", at: atCopy, own: admins, foreign: hidden},
+	{route: "POST /codes/:id/channels", at: atCode, own: admins, foreign: hidden, fields: sends("channel_name", "展台")},
+	{route: "GET /codes/:id/channels/:channel", at: atChannel, own: review, foreign: hidden},
+	{route: "POST /codes/:id/channels/:channel/delete", at: atChannel, own: admins, foreign: hidden},
+	{route: "GET /codes/prints", own: review},
+	{route: "GET /codes/inspect", own: review},
+	{route: "POST /codes/adopt", own: admins, foreign: "404 403 403", fields: func(o things) []string { return []string{"id", o.code} }},
+	{route: "GET /reminders", own: review},
+
+	{route: "GET /codes/:id/targets", at: atCode, own: review, foreign: hidden},
+	{route: "POST /codes/:id/targets", at: atCode, own: admins, foreign: hidden, fields: sends("route", "order")},
+
+	{route: "GET /prints/new", own: review},
+	{route: "POST /prints", own: review, fields: sends("format", "svg")},
+	{route: "GET /prints/codes.zip", own: review},
+	{route: "GET /prints/:id", at: atPrint, own: review, foreign: hidden},
+	{route: "GET /prints/:id/file", at: atPrint, own: review, foreign: hidden},
+	{route: "POST /prints/:id/cancel", at: atPrint, own: review, foreign: hidden},
 
 	{route: "GET /requests", own: review},
 	{route: "GET /requests/:id", at: atRequest, own: review, foreign: hidden},
@@ -187,6 +247,9 @@ var lines = []line{
 
 	{route: "GET /settings/organisation", own: supers},
 	{route: "POST /settings/organisation", own: supers, fields: sends("name", "晨星科技")},
+	{route: "GET /settings/organisation/logo.png", own: supers},
+	{route: "POST /settings/organisation/logo", own: supers},
+	{route: "POST /settings/organisation/logo/remove", own: supers},
 	{route: "GET /settings/policies", own: supers},
 	{route: "POST /settings/policies", own: supers},
 	{route: "POST /settings/policies/presets/:id", at: atPreset, own: supers},
@@ -244,7 +307,8 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	groupID, codeID := s.room("群", "internal", "approval", department, 50)
 	o := things{n: unique, department: department, member: member.MemberID, free: s.colleague(department).MemberID, gid: s.gid(groupID)}
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/png', ?, ?)", []byte("x"), now)
-	s.exec("UPDATE groups SET member_count = 1, entry_kind = 'upstream', entry_file_id = ?, entry_valid_until = ? WHERE id = ?", file, now.AddDate(0, 0, 7), groupID)
+	s.exec("UPDATE groups SET member_count = 1, entry_kind = 'upstream' WHERE id = ?", groupID)
+	o.image = s.image(groupID, file, fmt.Sprintf("https://weixin.example/g/%d", unique), 1, now.AddDate(0, 0, 7))
 	o.seat = s.insert("INSERT INTO memberships (group_id, member_id, joined_at) VALUES (?, ?, ?)", groupID, o.member, now)
 	if reviewer != 0 {
 		s.exec("INSERT INTO group_duties (group_id, member_id, duty) VALUES (?, ?, 'review')", groupID, reviewer)
@@ -253,10 +317,20 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		s.t.Fatal(err)
 	}
 	s.exec("INSERT INTO scans (ref, at, code_id, outcome, address, channel) VALUES (?, ?, ?, 'live', '192.0.2.7', 'door')", fmt.Sprintf("ref%d", unique), now, codeID)
+	o.channel = s.insert("INSERT INTO code_channels (code_id, name, utm_source, created_at) VALUES (?, 'door', 'weibo', ?)", codeID, now)
+	photo := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/jpeg', ?, ?)", []byte("x"), now)
+	s.exec("INSERT INTO code_copies (code_id, serial, place, photo_file_id, printed_at, printed_as, created_at) VALUES (?, 1, 'Hall', ?, ?, '{\"group\":\"Old\"}', ?)", codeID, photo, now, now)
 	o.request = s.insert("INSERT INTO join_requests (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '同事', '+8613600000000', ?)",
 		groupID, codeID, o.free, now)
+	o.waiter = s.insert("INSERT INTO waiting_list (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '候补', '+8613600000009', ?)",
+		groupID, codeID, s.colleague(department).MemberID, now)
 	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
+	zip := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'application/zip', ?, ?)", []byte("PK"), now)
+	o.print = s.insert(`INSERT INTO print_runs (created_by, params, state, done, total, file_id, file_name, created_at, finished_at)
+		VALUES (?, '{"Format":"svg","Look":{"Size":512,"Margin":4,"ECC":"M"},"Lang":"zh-CN"}', 'done', 1, 1, ?, 'codes.zip', ?, ?)`, author.MemberID, zip, now, now)
+	logo := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/png', ?, ?)", []byte("x"), now)
+	s.exec("UPDATE organisation SET logo_file_id = ? WHERE id = 1", logo)
 	ask := `INSERT INTO approvals (kind, payload, summary, department_id, status, requested_by, requested_at, expires_at, decided_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	plan := fmt.Sprintf(`{"Name":"群","Type":"external","DepartmentID":%d,"Capacity":20,"Purpose":"x","JoinMode":"approval","EntryKind":"none"}`, department)
@@ -382,6 +456,13 @@ func TestRights(t *testing.T) {
 			})
 		}
 	})
+}
+
+// image puts a chat's image into a group's pool.
+func (s *site) image(groupID, file int64, url string, position int, until time.Time) int64 {
+	s.t.Helper()
+	return s.insert("INSERT INTO entry_images (group_id, file_id, url, position, valid_until, added_at) VALUES (?, ?, ?, ?, ?, ?)",
+		groupID, file, url, position, until, s.clock.Now())
 }
 
 // nobody goes to every address without a session.

@@ -23,6 +23,7 @@ import (
 	"doorplate/internal/group"
 	"doorplate/internal/join"
 	"doorplate/internal/paths"
+	"doorplate/internal/press"
 	"doorplate/internal/scan"
 )
 
@@ -41,6 +42,7 @@ type Deps struct {
 	Codes     *code.Service
 	Scans     *scan.Service
 	Joins     *join.Service
+	Press     *press.Service
 	// Demo fills the empty database with the demo organisation.
 	Demo func(ctx context.Context) error
 	// Ready is nil when the database answers and is migrated.
@@ -75,7 +77,7 @@ func New(d Deps) http.Handler {
 // with an address, and preparing to compress costs more than all the rest of them.
 func packed(c echo.Context) bool {
 	path := c.Request().URL.Path
-	return strings.HasPrefix(path, scanPrefix) || strings.HasPrefix(path, "/static/") || strings.HasSuffix(path, ".png") || path == paths.Metrics
+	return strings.HasPrefix(path, scanPrefix) || strings.HasPrefix(path, "/static/") || strings.HasSuffix(path, ".png") || strings.HasSuffix(path, ".pdf") || strings.HasSuffix(path, ".zip") || path == paths.Metrics
 }
 
 var scanPrefix = strings.TrimSuffix(paths.Scan, ":token")

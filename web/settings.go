@@ -22,7 +22,7 @@ func (s *server) showOrganisation(c echo.Context) error {
 		return err
 	}
 	d := directory.OrganisationDraft{Name: o.Name, Timezone: o.Timezone, Language: o.Language}
-	return render(c, http.StatusOK, views.SettingsOrganisation(views.OrganisationProps{Draft: d, BaseURL: s.Config.BaseURL}))
+	return render(c, http.StatusOK, views.SettingsOrganisation(views.OrganisationProps{Draft: d, BaseURL: s.Config.BaseURL, HasLogo: o.LogoFileID != nil}))
 }
 
 func (s *server) saveOrganisation(c echo.Context) error {
@@ -41,7 +41,7 @@ func (s *server) saveOrganisation(c echo.Context) error {
 	}
 	err = s.Directory.SaveOrganisation(c.Request().Context(), actor(c), d)
 	if bad, ok := complaints(c, err); ok {
-		return render(c, http.StatusUnprocessableEntity, views.SettingsOrganisation(views.OrganisationProps{Draft: d, Errors: bad, BaseURL: s.Config.BaseURL}))
+		return render(c, http.StatusUnprocessableEntity, views.SettingsOrganisation(views.OrganisationProps{Draft: d, Errors: bad, BaseURL: s.Config.BaseURL, HasLogo: o.LogoFileID != nil}))
 	}
 	return s.done(c, err, "settings.saved", paths.SettingsOrg)
 }
@@ -62,6 +62,9 @@ func (s *server) policiesPage(c echo.Context, status int, p views.PoliciesProps)
 	}
 	p.Values = values
 	if p.Presets, err = s.Groups.Presets(c.Request().Context()); err != nil {
+		return err
+	}
+	if p.Purges, err = s.Scans.Purges(c.Request().Context(), actor(c)); err != nil {
 		return err
 	}
 	return render(c, status, views.SettingsPolicies(p))
@@ -99,7 +102,7 @@ func (s *server) savePreset(c echo.Context) error {
 		return err
 	}
 	d := group.PresetDraft{Capacity: c.FormValue("capacity"), Validity: c.FormValue("validity"), TotalCap: c.FormValue("total_cap"),
-		DailyCap: c.FormValue("daily_cap"), Source: c.FormValue("source")}
+		DailyCap: c.FormValue("daily_cap"), Source: c.FormValue("source"), ValidityFixed: c.FormValue("validity_fixed") == "on"}
 	ctx := c.Request().Context()
 	err = s.Groups.SavePreset(ctx, actor(c), id, d, i18n.Lang(ctx) == i18n.English)
 	if bad, ok := complaints(c, err); ok {

@@ -30,6 +30,9 @@ func (s *site) group(at string) group.Group {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if g.Way, err = group.Entry(s.db, g, s.clock.Now()); err != nil {
+		s.t.Fatal(err)
+	}
 	return g
 }
 

@@ -25,6 +25,7 @@ import (
 	"doorplate/internal/group"
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
+	"doorplate/internal/press"
 	"doorplate/internal/scan"
 	"doorplate/internal/testkit"
 	"doorplate/web"
@@ -45,6 +46,16 @@ func onBoth(t *testing.T, test func(t *testing.T, s *site)) {
 	testkit.DB(t, func(t *testing.T, db *gorm.DB) { test(t, newSite(t, db)) })
 }
 
+// bothAtOnce is onBoth for a long test that measures nothing: the two databases side by side.
+func bothAtOnce(t *testing.T, test func(t *testing.T, s *site)) {
+	for name, open := range map[string]func(testing.TB) *gorm.DB{"sqlite": testkit.SQLite, "postgres": testkit.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newSite(t, open(t)))
+		})
+	}
+}
+
 func newSite(t *testing.T, db *gorm.DB) *site {
 	clock := testkit.NewClock()
 	log := slog.New(slog.NewTextHandler(testLog{}, nil))
@@ -60,6 +71,7 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
 		Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
+		Press: press.New(db, codes, trail, now, cfg.BaseURL, log),
 		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}
 	t.Cleanup(s.deps.Scans.Close)

@@ -181,7 +181,9 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.trail.RunSealer(ctx, p.db, p.log, p.checkpoint()) })
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
+	workers.Go(func() { p.press.Work(ctx) })
 	workers.Go(func() { p.everyHour(ctx) })
+	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
 }
 
 // everyHour does the work that only time causes.
@@ -192,6 +194,7 @@ func (p *program) everyHour(ctx context.Context) {
 			do   func(context.Context) error
 		}{
 			{"sweep what expired", p.auth.Sweep},
+			{"drop printed files", p.press.Sweep},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err
@@ -212,7 +215,7 @@ func (p *program) everyHour(ctx context.Context) {
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
 		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

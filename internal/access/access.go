@@ -38,6 +38,7 @@ type Actor struct {
 	Led      []string       // paths of the departments led; scope = every path below one of them
 	Own      []string       // paths of the departments belonged to
 	Duties   map[int64]Duty // group id → duties on it
+	Keeps    []int64        // groups whose chat images a looks after, and nothing else
 	Address  string         // where the request came from, for the audit trail
 	Device   string         // what it came from, for the audit trail
 }

@@ -19,6 +19,7 @@ const (
 	GroupCreate      Right = "group.create"
 	GroupRename      Right = "group.rename"
 	GroupSettings    Right = "group.settings"
+	GroupEntry       Right = "group.entry"
 	GroupDisband     Right = "group.disband"
 	GroupHandOver    Right = "group.handover"
 	GroupDuties      Right = "group.duties"
@@ -70,6 +71,7 @@ type rule struct {
 	super, head func(Object) Verdict
 	duty        func(Duty, Object) Verdict
 	staff       func(Object) Verdict
+	keeper      func(Object) Verdict // who looks after the group's chat images
 }
 
 func yes(Object) Verdict { return Allowed }
@@ -99,7 +101,7 @@ var table = map[Right]rule{
 	DepartmentsEdit: {super: yes},
 	MemberDepart:    {super: yes, head: yes},
 	HeadsAppoint:    {super: yes},
-	GroupSee:        {super: yes, head: yes, duty: anyDuty, staff: yes},
+	GroupSee:        {super: yes, head: yes, duty: anyDuty, staff: yes, keeper: yes},
 	GroupCreate: {super: yes, head: func(o Object) Verdict {
 		if o.External {
 			return NeedsApproval
@@ -110,6 +112,7 @@ var table = map[Right]rule{
 		return when(d&Owner != 0 && o.UserStarted, Allowed)
 	}},
 	GroupSettings: {super: yes, head: yes, duty: with(Content)},
+	GroupEntry:    {super: yes, head: yes, duty: with(Content), keeper: yes},
 	GroupDisband:  {super: yes, head: yes},
 	GroupHandOver: {super: yes, head: yes, duty: with(Owner)},
 	GroupDuties:   {super: yes, head: yes, duty: with(Owner)},
@@ -172,6 +175,9 @@ func Decide(a Actor, r Right, o Object) Verdict {
 			}
 		}
 	}
+	if len(a.Keeps) > 0 && (noObject || slices.Contains(a.Keeps, o.GroupID)) {
+		best = better(best, ask(row.keeper, o))
+	}
 	if noObject || a.sees(o) {
 		best = better(best, ask(row.staff, o))
 	}
@@ -194,7 +200,7 @@ func better(a, b Verdict) Verdict {
 
 // sees reports whether o is in a's own scope: what a may know exists.
 func (a Actor) sees(o Object) bool {
-	return a.Super || a.Leads(o.Path) || o.Joined || a.Duties[o.GroupID] != 0 || slices.Contains(a.Own, o.Path)
+	return a.Super || a.Leads(o.Path) || o.Joined || a.Duties[o.GroupID] != 0 || slices.Contains(a.Own, o.Path) || o.GroupID != 0 && slices.Contains(a.Keeps, o.GroupID)
 }
 
 // Check turns a verdict into an error: nil when allowed (or allowed with

@@ -23,6 +23,7 @@ var tiers = map[string]access.Actor{
 	"desk":   duty(access.Content),
 	"staff":  {Kind: access.Member, MemberID: 3, Own: []string{own}},
 	"guest":  {Kind: access.Guest, GuestID: 9},
+	"keeper": {Kind: access.Member, MemberID: 5, Own: []string{"/1/4/"}, Keeps: []int64{groupID}},
 }
 
 func duty(d access.Duty) access.Actor {
@@ -48,6 +49,7 @@ var cells = []struct {
 	{access.GroupRename, access.Object{}, "y y n n n n n"},
 	{access.GroupRename, access.Object{UserStarted: true}, "y y y n n n n"},
 	{access.GroupSettings, access.Object{}, "y y n n y n n"},
+	{access.GroupEntry, access.Object{}, "y y n n y n n"},
 	{access.GroupDisband, access.Object{}, "y y n n n n n"},
 	{access.GroupHandOver, access.Object{}, "y y y n n n n"},
 	{access.GroupDuties, access.Object{}, "y y y n n n n"},
@@ -83,6 +85,26 @@ func TestEveryCell(t *testing.T) {
 				t.Errorf("%s by %s on %+v = %d, want %s", c.right, order[i], c.on, got, want)
 			}
 		}
+	}
+}
+
+// Who looks after a group's chat images may do that, and know that it exists.
+func TestAKeeperKeepsOnlyImages(t *testing.T) {
+	for _, c := range cells {
+		c.on.Path, c.on.GroupID = own, groupID
+		want := verdicts["n"]
+		if c.right == access.GroupEntry || c.right == access.ContactsSee {
+			want = access.Allowed
+		}
+		if got := access.Decide(tiers["keeper"], c.right, c.on); got != want {
+			t.Errorf("%s = %d", c.right, got)
+		}
+	}
+	if !access.Can(tiers["keeper"], access.GroupSee, access.Object{Path: own, GroupID: groupID}) {
+		t.Error("the group is hidden from who keeps its images")
+	}
+	if err := access.Check(tiers["keeper"], access.GroupEntry, access.Object{Path: own, GroupID: 8}); !errors.Is(err, fault.NotFound) {
+		t.Error("another group:", err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"doorplate/internal/audit"
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
+	"doorplate/internal/secret"
 )
 
 // From is the browser that asks.
@@ -101,7 +102,7 @@ func (s *Service) WithPassword(ctx context.Context, phone, password string, from
 	if err != nil {
 		return "", err
 	}
-	fits, err := passwordFits(ctx, clip(password, passwordMax+1), m.PasswordHash)
+	fits, err := secret.PasswordFits(ctx, clip(password, passwordMax+1), m.PasswordHash)
 	if err != nil {
 		return "", err
 	}

@@ -39,7 +39,9 @@ type Code struct {
 	Route           string `gorm:"default:one"` // which of its groups a visitor gets; one = GroupID only
 	Generation      int    `gorm:"default:1"`   // counts refreshes: the print stays, validity and counters start anew
 	RefreshedAt     *time.Time
-	Version         int64 `gorm:"default:1"` // counts changes of the terms
+	Version         int64  `gorm:"default:1"` // counts changes of the terms
+	TermsBy         *int64 // who changed them last, and when
+	TermsAt         *time.Time
 	IssuedBy        int64
 	IssuedAt        time.Time
 	SuspendedAt     *time.Time
@@ -49,11 +51,6 @@ type Code struct {
 	RevokeReason    string
 	ReplacedBy      *int64
 	TypedCode       *string // given when the code is issued
-}
-
-// Narrow reports whether only an audience may use the code.
-func (c Code) Narrow() bool {
-	return c.Audience != "" || c.AudienceRoles != "" || c.AudiencePeople != ""
 }
 
 // TableName is for gorm.

@@ -25,10 +25,23 @@ type Form struct {
 	Validity         string // empty means the expiring default
 	ValidUntil       string
 	ConfirmPermanent bool
+	ValidFrom        string // empty = at once
+	Opening          []Opening
 	DailyCap         string
 	TotalCap         string
 	Networks         string
 	Audience         []string // department ids; each counts with all below it
+	Roles            []string // of Roles
+	Kept             []string // ids of people named before who stay
+	People           string   // more of them: job numbers, phones or names
+	Password         string
+	PasswordRemove   bool
+	Benefit          string
+	Fallback         string
+	FallbackURL      string
+	FallbackGroup    string // gid
+	Preset           string // id of the preset the form was filled from
+	Version          int64  // of the terms the form was filled from; 0 = whatever they are
 }
 
 // oneLine is typed text without line breaks, control characters and outer spaces.

@@ -23,7 +23,11 @@ import (
 // fault.Forbidden, naming why. req: A01, A03, A07, A17
 func (s *Service) Issue(ctx context.Context, by access.Actor, gid string, form Form) (string, error) {
 	var public string
-	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	hash, err := form.hash(ctx) // takes long: not inside the transaction
+	if err != nil {
+		return "", err
+	}
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		g, err := lockGroup(tx, gid)
 		if err != nil {
 			return err
@@ -42,6 +46,7 @@ func (s *Service) Issue(ctx context.Context, by access.Actor, gid string, form F
 		if err != nil {
 			return err
 		}
+		c.PasswordHash = hash
 		if err := Create(tx, &c); err != nil {
 			return err
 		}
@@ -97,34 +102,20 @@ func disbanded(tx *gorm.DB, groupID int64) error {
 
 // parse checks every field and the right to what they ask for.
 func (s *Service) parse(tx *gorm.DB, by access.Actor, g group.Group, form Form) (Code, error) {
-	policies, err := directory.LoadPolicies(tx)
+	d, err := s.desk(tx, by, g)
 	if err != nil {
 		return Code{}, err
 	}
-	org, err := directory.LoadOrganisation(tx)
-	if err != nil {
-		return Code{}, err
-	}
-	wrong := fault.Invalid{}
-	now := s.now().UTC().Truncate(time.Microsecond)
 	if form.Validity == "" {
 		form.Validity = Validities[0]
 	}
-	c := Code{GroupID: g.ID, Label: checkLabel(form.Label, g.Name, wrong), Validity: form.Validity, IssuedBy: by.MemberID, IssuedAt: now}
-	c.ValidUntil = validUntil(form.Validity, form.ValidUntil, now, org.Location(), policies.TemporaryMaxDays, wrong)
-	c.DailyCap = checkCap("daily_cap", form.DailyCap, wrong)
-	c.TotalCap = checkCap("total_cap", form.TotalCap, wrong)
-	c.Networks = checkNetworks(form.Networks, wrong)
-	if c.Audience, err = checkAudience(tx, form.Audience, wrong); err != nil {
+	c := Code{GroupID: g.ID, Fallback: Message, IssuedBy: by.MemberID, IssuedAt: d.now}
+	wrong, err := d.fill(&c, form)
+	if err != nil {
 		return c, err
 	}
-	if form.Validity == Permanent {
-		if err := checkPermanent(by, g, policies, c.Audience, wrong); err != nil {
-			return c, err
-		}
-		if !form.ConfirmPermanent {
-			wrong["confirm_permanent"] = fault.Msg("codes.error.confirm")
-		}
+	if c.ValidityFixed, err = d.fixed(form, wrong); err != nil {
+		return c, err
 	}
 	return c, wrong.Or()
 }
@@ -160,10 +151,11 @@ func checkAudience(tx *gorm.DB, typed []string, wrong fault.Invalid) (string, er
 // Permanence says whether by may issue a permanent code for g: nothing missing
 // is the empty text, else the right that is missing (catalog key "right."+it),
 // or needsSecond when a second super admin would have to agree. The form shows it.
-func Permanence(by access.Actor, g group.Group, p directory.Policies, audience string) (missing string, needsSecond bool) {
+// narrow says that the code is only for some of those who could join anyway.
+func Permanence(by access.Actor, g group.Group, p directory.Policies, narrow bool) (missing string, needsSecond bool) {
 	o := g.Object(false)
 	o.Permanent, o.ExternalPermanent = true, p.ExternalPermanent
-	o.OpenToAll = g.JoinMode == group.Open && audience == ""
+	o.OpenToAll = g.JoinMode == group.Open && !narrow
 	switch access.Decide(by, access.CodePermanent, o) {
 	case access.Allowed:
 		return "", false
@@ -182,8 +174,8 @@ func Permanence(by access.Actor, g group.Group, p directory.Policies, audience s
 	return right, false
 }
 
-func checkPermanent(by access.Actor, g group.Group, p directory.Policies, audience string, wrong fault.Invalid) error {
-	missing, needsSecond := Permanence(by, g, p, audience)
+func checkPermanent(by access.Actor, g group.Group, p directory.Policies, narrow bool, wrong fault.Invalid) error {
+	missing, needsSecond := Permanence(by, g, p, narrow)
 	if missing != "" {
 		return fault.Forbidden{Right: missing}
 	}
@@ -204,10 +196,21 @@ func (c Code) details() map[string]any {
 			d[name] = n
 		}
 	}
-	for name, text := range map[string]string{"networks": c.Networks, "audience": c.Audience} {
+	for name, text := range map[string]string{"networks": c.Networks, "audience": c.Audience, "audience_roles": c.AudienceRoles, "audience_people": c.AudiencePeople} {
 		if text != "" {
 			d[name] = text
 		}
+	}
+	for name, is := range map[string]bool{"hours": c.Hours != "", "password": c.PasswordHash != "", "validity_fixed": c.ValidityFixed} {
+		if is {
+			d[name] = true
+		}
+	}
+	if c.ValidFrom != nil {
+		d["valid_from"] = c.ValidFrom.UTC().Format(time.RFC3339)
+	}
+	if c.Fallback != "" && c.Fallback != Message {
+		d["fallback"] = c.Fallback
 	}
 	return d
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -39,7 +38,10 @@ var Views = map[string][]State{
 }
 
 // ViewNames lists what the filter offers, in order.
-var ViewNames = []string{"attention", string(Live), string(Expired), string(Exhausted), string(Suspended), string(NotYet), "ended"}
+var ViewNames = []string{"attention", string(Live), string(Expired), string(Exhausted), string(Suspended), Orphans, string(NotYet), string(Closed), "ended"}
+
+// Orphans is the view of what stands still because its issuer lost the right. req: A11
+const Orphans = "orphaned"
 
 // rankSQL puts what somebody must look after first: an orphaned code, one that
 // turns people away, then the healthy, then what is over.
@@ -72,7 +74,9 @@ func (s *Service) list(tx *gorm.DB, where string, args []any, view, after string
 	query := "SELECT * FROM (SELECT y.*, " + rankSQL + " AS rank FROM (SELECT " + factsColumns + ", " + stateSQL + " AS now_state" + factsFrom +
 		" WHERE " + where + ") y) x WHERE 1 = 1"
 	args = append(stateArgs(s.now(), org.Location()), args...)
-	if states, known := Views[view]; known {
+	if view == Orphans {
+		query += " AND now_state = 'suspended' AND NOT issuer_ok"
+	} else if states, known := Views[view]; known {
 		query += " AND now_state IN ?"
 		args = append(args, states)
 	} else if slices.Contains(States, State(view)) {
@@ -134,37 +138,26 @@ func (s *Service) OfGroup(ctx context.Context, by access.Actor, gid, after strin
 // IssueForm is what the form for a new code has to say.
 type IssueForm struct {
 	OfGroup
-	Organisation string
-	Departments  []directory.Department // to choose an audience from, in tree order
-	MaxDays      int
-	Now          time.Time
-	Location     *time.Location
+	Choices
+	Presets []group.Preset // of the group's type
 }
-
-const maxChoices = 300
 
 // IssueForm reads what the form for a new code shows; it needs the right to issue one.
 func (s *Service) IssueForm(ctx context.Context, by access.Actor, gid string) (IssueForm, error) {
 	tx := s.db.WithContext(ctx)
 	page, err := s.door(tx, by, access.CodeTemporary, gid)
-	form := IssueForm{OfGroup: page, Now: s.now()}
+	form := IssueForm{OfGroup: page}
 	if err != nil {
 		return form, err
 	}
 	if page.Group.Status != group.Active {
 		return form, disbanded(tx, page.Group.ID)
 	}
-	org, err := directory.LoadOrganisation(tx)
-	if err != nil {
+	if form.Choices, err = s.choices(tx, by, page.Group.ID); err != nil {
 		return form, err
 	}
-	policies, err := directory.LoadPolicies(tx)
-	if err != nil {
-		return form, err
-	}
-	form.Organisation, form.Location, form.MaxDays = org.Name, org.Location(), policies.TemporaryMaxDays
-	if err := tx.Order("path").Limit(maxChoices).Find(&form.Departments).Error; err != nil {
-		return form, fmt.Errorf("list departments: %w", err)
+	if err := tx.Where("type = ?", page.Group.Type).Order("sort, id").Find(&form.Presets).Error; err != nil {
+		return form, fmt.Errorf("list presets: %w", err)
 	}
 	return form, nil
 }
@@ -191,6 +184,6 @@ func (s *Service) door(tx *gorm.DB, by access.Actor, right access.Right, gid str
 		return page, err
 	}
 	// With an audience even an open group may have one, so the form asks as if there were one.
-	page.Permanent.Missing, page.Permanent.NeedsSecond = Permanence(by, g, policies, "any")
+	page.Permanent.Missing, page.Permanent.NeedsSecond = Permanence(by, g, policies, true)
 	return page, nil
 }

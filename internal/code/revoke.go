@@ -43,6 +43,9 @@ func (s *Service) Regenerate(ctx context.Context, by access.Actor, publicID, rea
 		if err := Create(tx, &fresh); err != nil {
 			return err
 		}
+		if err := copyTargets(tx, f.ID, fresh.ID); err != nil {
+			return err
+		}
 		if err := s.end(tx, by, f.ID, reason, &fresh.ID); err != nil {
 			return err
 		}
@@ -65,7 +68,9 @@ func (s *Service) successor(tx *gorm.DB, by access.Actor, f Facts) (Code, error)
 		return Code{}, fault.Invalid{"": fault.Msg("codes.error.regenerate.past")}
 	}
 	return Code{GroupID: f.GroupID, Label: f.Label, Validity: f.Validity, ValidFrom: f.ValidFrom, ValidUntil: until, DailyCap: f.DailyCap,
-		TotalCap: f.TotalCap, Networks: f.Networks, Audience: f.Audience, IssuedBy: by.MemberID, IssuedAt: now}, nil
+		TotalCap: f.TotalCap, Networks: f.Networks, Hours: f.Hours, Audience: f.Audience, AudienceRoles: f.AudienceRoles, AudiencePeople: f.AudiencePeople,
+		PasswordHash: f.PasswordHash, Benefit: f.Benefit, ValidityFixed: f.ValidityFixed, Fallback: f.Fallback, FallbackURL: f.FallbackURL,
+		FallbackGroupID: f.FallbackGroupID, Route: f.Route, IssuedBy: by.MemberID, IssuedAt: now}, nil
 }
 
 // end marks a living code revoked, or replaced when there is a successor.

@@ -24,7 +24,10 @@ type View struct {
 	Trail         []string // the department path in words
 	URL           string
 	TypedAt       string   // where the typed code is entered
-	Audiences     []string // names of the departments that may scan; empty = everybody
+	Audiences     []string // names of the departments that may scan
+	People        []Named  // and of the people
+	FallbackGroup GroupChoice
+	Risks         []Risk
 	EndedBy       string
 	SuspendedName string
 	Successor     string // public id of the code that replaced this one
@@ -61,6 +64,10 @@ func (s *Service) View(ctx context.Context, by access.Actor, publicID string) (V
 	if err := v.readNames(tx); err != nil {
 		return v, err
 	}
+	if err := v.readTerms(tx); err != nil {
+		return v, err
+	}
+	v.Risks = s.risks(f)
 	v.Can, err = s.can(tx, by, f)
 	return v, err
 }
@@ -121,34 +128,4 @@ func (s *Service) permission(tx *gorm.DB, by access.Actor, right access.Right, f
 		return Permission{NeedsSecond: true}, nil
 	}
 	return Permission{}, err
-}
-
-// Download is one file about a code: what it shows and how it is named.
-type Download struct {
-	URL   string
-	Group string
-	Label string
-}
-
-// Download records that by takes the code's picture in the given format, and
-// returns what to draw. A dead code is fault.Gone: printing it would lead
-// people to a closed door. req: A04, A06
-func (s *Service) Download(ctx context.Context, by access.Actor, publicID, format string, size int) (Download, error) {
-	var d Download
-	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		f, err := Reach(tx, by, access.CodeDownload, publicID)
-		if err != nil {
-			return err
-		}
-		if f.State(s.now()).Dead() {
-			return fault.Gone{Message: fault.Msg("codes.gone")}
-		}
-		details := map[string]any{"format": format}
-		if size > 0 {
-			details["size"] = size
-		}
-		d = Download{URL: s.URL(f.PublicID, 0), Group: f.GroupName, Label: f.Label}
-		return s.trail.Record(tx, by, event("code.download", f, details))
-	})
-	return d, err
 }

@@ -81,7 +81,7 @@ func (s *Service) mayHold(tx *gorm.DB, by access.Actor, f Facts) error {
 	if err != nil {
 		return err
 	}
-	missing, needsSecond := Permanence(by, f.group(), policies, f.Audience)
+	missing, needsSecond := Permanence(by, f.group(), policies, f.narrows(f.GroupType))
 	switch {
 	case missing != "":
 		return fault.Forbidden{Right: missing}

@@ -3,8 +3,9 @@ package code
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -73,23 +74,44 @@ func foldTyped(r rune) rune {
 	return r
 }
 
-// newTyped draws a typed code that no code has.
+// newTyped draws a typed code that no code and no copy has.
 func newTyped(tx *gorm.DB) (string, error) {
-	for {
-		b := make([]byte, TypedLength-1)
-		rand.Read(b)
-		for i := range b {
-			b[i] = TypedAlphabet[b[i]&31]
+	all, err := newTypedCodes(tx, 1)
+	if err != nil {
+		return "", err
+	}
+	return all[0], nil
+}
+
+// newTypedCodes draws n of them, all different.
+func newTypedCodes(tx *gorm.DB, n int) ([]string, error) {
+	fresh := map[string]bool{}
+	for len(fresh) < n {
+		drawn := make([]string, 0, n)
+		for range n - len(fresh) {
+			drawn = append(drawn, drawTyped())
 		}
-		typed := TypedWith(string(b))
-		var n int
-		if err := tx.Raw("SELECT count(*) FROM codes WHERE typed_code = ?", typed).Scan(&n).Error; err != nil {
-			return "", fmt.Errorf("draw a typed code: %w", err)
+		var taken []string
+		err := tx.Raw("SELECT typed_code FROM codes WHERE typed_code IN ? UNION SELECT typed_code FROM code_copies WHERE typed_code IN ?", drawn, drawn).Scan(&taken).Error
+		if err != nil {
+			return nil, fmt.Errorf("draw typed codes: %w", err)
 		}
-		if n == 0 {
-			return typed, nil
+		for _, typed := range drawn {
+			if !slices.Contains(taken, typed) {
+				fresh[typed] = true
+			}
 		}
 	}
+	return slices.Collect(maps.Keys(fresh)), nil
+}
+
+func drawTyped() string {
+	b := make([]byte, TypedLength-1)
+	rand.Read(b)
+	for i := range b {
+		b[i] = TypedAlphabet[b[i]&31]
+	}
+	return TypedWith(string(b))
 }
 
 // TokenOfTyped returns the token that scanning the code would bring. What fails
@@ -100,12 +122,26 @@ func (s *Service) TokenOfTyped(ctx context.Context, text string) (string, error)
 	if !ok {
 		return "", fault.Invalid{"typed": fault.Msg("join.typed.wrong")}
 	}
-	var c Code
-	err := s.db.WithContext(ctx).Select("public_id").Where("typed_code = ?", typed).Take(&c).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return "", fault.NotFound
-	} else if err != nil {
-		return "", fmt.Errorf("find the typed code: %w", err)
+	public, serial, err := byTyped(s.db.WithContext(ctx), typed)
+	if err != nil {
+		return "", err
 	}
-	return Token(s.keys, c.PublicID, 0), nil
+	return Token(s.keys, public, serial), nil
+}
+
+// byTyped finds the code, or the copy of it, that has a typed code. Serial 0 is the code itself.
+func byTyped(tx *gorm.DB, typed string) (public string, serial int, err error) {
+	var found []struct {
+		PublicID string
+		Serial   int
+	}
+	err = tx.Raw(`SELECT public_id, 0 AS serial FROM codes WHERE typed_code = ?
+		UNION ALL SELECT c.public_id, k.serial FROM code_copies k JOIN codes c ON c.id = k.code_id WHERE k.typed_code = ?`, typed, typed).Scan(&found).Error
+	if err != nil {
+		return "", 0, fmt.Errorf("find the typed code: %w", err)
+	}
+	if len(found) == 0 {
+		return "", 0, fault.NotFound
+	}
+	return found[0].PublicID, found[0].Serial, nil
 }

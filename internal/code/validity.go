@@ -14,14 +14,15 @@ var Validities = []string{"7d", "30d", "until", Permanent}
 
 // validUntil turns the two form fields into an end; nil is permanent. A date
 // alone means the end of that day. maxDays bounds every code that expires.
-func validUntil(validity, until string, now time.Time, loc *time.Location, maxDays int, wrong fault.Invalid) *time.Time {
+// Days count from start.
+func validUntil(validity, until string, now, start time.Time, loc *time.Location, maxDays int, wrong fault.Invalid) *time.Time {
 	field := "validity"
 	var end time.Time
 	switch period, known := periods[validity]; {
 	case validity == Permanent:
 		return nil
 	case known:
-		end = now.Add(period)
+		end = start.Add(period)
 	case validity == "until":
 		field = "valid_until"
 		var ok bool

@@ -38,6 +38,7 @@ type builder struct {
 	departed    *directory.Member
 	home        map[int64]*directory.Department // member id → department
 	groups      []*group.Group
+	images      map[*group.Group][]*group.Image
 	inGroup     map[int64]map[int64]bool // group id → member id
 	codes       []*code.Code
 	kinds       map[int64]string // code id → the state it was made for
@@ -55,10 +56,11 @@ func Fill(ctx context.Context, db *gorm.DB, keys secret.Keys, zone string, now t
 	}
 	return db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		b := &builder{tx: tx, rng: rand.New(rand.NewPCG(20261122, 7)), keys: keys, now: now, loc: loc, byName: map[string]*directory.Department{},
-			home: map[int64]*directory.Department{}, inGroup: map[int64]map[int64]bool{}, kinds: map[int64]string{}}
+			home: map[int64]*directory.Department{}, inGroup: map[int64]map[int64]bool{}, kinds: map[int64]string{},
+			images: map[*group.Group][]*group.Image{}}
 		b.trail = audit.New(keys, func() time.Time { return b.clock })
 		for _, step := range []func() error{
-			b.claim, b.addDepartments, b.addMembers, b.addHeads, b.addGroups, b.addMemberships, b.addCodes, b.addScans, b.addRequests, b.addAudit,
+			b.claim, b.addDepartments, b.addMembers, b.addHeads, b.addGroups, b.addMemberships, b.addSeries, b.addCodes, b.addLive, b.addScans, b.addRequests, b.addAudit,
 			func() error { return scan.Recount(b.tx) },
 		} {
 			if err := step(); err != nil {

@@ -31,11 +31,14 @@ func TestFill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for query, want := range map[string]int{
-			"SELECT count(*) FROM departments":                                            12,
-			"SELECT max(depth) FROM departments":                                          2,
-			"SELECT count(*) FROM members WHERE status = 'active'":                        300,
-			"SELECT count(*) FROM groups":                                                 40,
-			"SELECT count(DISTINCT type) FROM groups":                                     3,
+			"SELECT count(*) FROM departments":                        12,
+			"SELECT max(depth) FROM departments":                      2,
+			"SELECT count(*) FROM members WHERE status = 'active'":    300,
+			"SELECT count(*) FROM groups":                             40,
+			"SELECT count(DISTINCT type) FROM groups":                 3,
+			"SELECT count(*) FROM groups WHERE series_id IS NOT NULL": 3,
+			"SELECT count(*) FROM codes c WHERE route = 'least' AND (SELECT count(*) FROM code_targets t WHERE t.code_id = c.id) = 2": 1,
+			"SELECT count(*) FROM groups g WHERE (SELECT count(*) FROM entry_images i WHERE i.group_id = g.id) = 3":                   1,
 			"SELECT count(*) FROM scans":                                                  20000,
 			"SELECT count(*) FROM join_requests WHERE status = 'pending'":                 150,
 			"SELECT count(*) FROM members WHERE phone = '+8613800000001' AND super_admin": 1,

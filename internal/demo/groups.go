@@ -59,6 +59,9 @@ func (b *builder) addGroups() error {
 		if err := b.tx.Create(g).Error; err != nil {
 			return fmt.Errorf("group %s: %w", g.Name, err)
 		}
+		if err := b.addImages(g); err != nil {
+			return err
+		}
 		b.groups, b.inGroup[g.ID] = append(b.groups, g), map[int64]bool{}
 	}
 	return nil
@@ -74,30 +77,51 @@ func (b *builder) shapeGroup(g *group.Group, i int) error {
 		at := b.ago(5+i, 17, 30)
 		g.Status, g.DisbandedAt, g.DisbandedBy, g.DisbandReason = group.Disbanded, &at, &b.members[0].ID, "项目结束"
 	case g.Name == "北区客户群 3":
-		return b.upstream(g, b.now.Add(47*time.Hour))
+		return b.upstream(g, b.now.Add(47*time.Hour)) // runs out, no spare
 	case g.Name == "南区客户群 1":
 		return b.upstream(g, b.now.Add(-26*time.Hour))
+	case g.Name == "2026 秋季发布会":
+		return b.upstream(g, b.now.AddDate(0, 0, 3), b.now.AddDate(0, 0, 6), b.now.AddDate(0, 0, 7))
 	case i%3 == 0:
 		g.EntryKind, g.EntryURL = group.EntryLink, "https://chat.chenxing.example/invite/"+b.text(12, urlLetters)
 	}
 	return nil
 }
 
-// upstream hangs a chat's own QR image behind the door.
-func (b *builder) upstream(g *group.Group, until time.Time) error {
-	g.EntryKind, g.EntryURL, g.EntryValidUntil = group.EntryUpstream, "https://weixin.qq.com/g/"+b.text(20, urlLetters), &until
-	matrix, err := qr.Encode(g.EntryURL, qr.M)
-	if err != nil {
-		return err
+// upstream makes a chat's own QR images the way in, the current one first, and
+// dying in order; they are written once the group is.
+func (b *builder) upstream(g *group.Group, ends ...time.Time) error {
+	g.EntryKind = group.EntryUpstream
+	for n, until := range ends {
+		url := "https://weixin.qq.com/g/" + b.text(20, urlLetters)
+		matrix, err := qr.Encode(url, qr.M)
+		if err != nil {
+			return err
+		}
+		image, err := matrix.PNG(512)
+		if err != nil {
+			return err
+		}
+		i := &group.Image{URL: url, Position: n + 1, ValidUntil: until, AddedBy: &b.members[0].ID, AddedAt: until.AddDate(0, 0, -7)}
+		sum := sha256.Sum256(image)
+		err = b.tx.Raw("INSERT INTO files (sha256, content_type, content, created_at) VALUES (?, 'image/png', ?, ?) RETURNING id",
+			hex.EncodeToString(sum[:]), image, b.now).Scan(&i.FileID).Error
+		if err != nil {
+			return err
+		}
+		b.images[g] = append(b.images[g], i)
 	}
-	image, err := matrix.PNG(512)
-	if err != nil {
-		return err
+	return nil
+}
+
+func (b *builder) addImages(g *group.Group) error {
+	for _, i := range b.images[g] {
+		i.GroupID = g.ID
+		if err := b.tx.Create(i).Error; err != nil {
+			return fmt.Errorf("images of %s: %w", g.Name, err)
+		}
 	}
-	sum := sha256.Sum256(image)
-	g.EntryFileID = new(int64)
-	return b.tx.Raw("INSERT INTO files (sha256, content_type, content, created_at) VALUES (?, 'image/png', ?, ?) RETURNING id",
-		hex.EncodeToString(sum[:]), image, b.now).Scan(g.EntryFileID).Error
+	return nil
 }
 
 func (b *builder) addMemberships() error {

@@ -20,6 +20,7 @@ type Organisation struct {
 	KeyFingerprint string
 	SetupTokenHash string
 	SetUpAt        *time.Time
+	LogoFileID     *int64 // a PNG of at most 512 pixels
 	CreatedAt      time.Time
 }
 

@@ -108,7 +108,15 @@ func (s *Service) frame(tx *gorm.DB, was Group) (frame, error) {
 	if err != nil {
 		return frame{}, err
 	}
-	return frame{loc: org.Location(), now: s.now().UTC(), upstreamDays: policies.UpstreamDays, was: was}, nil
+	f := frame{loc: org.Location(), now: s.now().UTC(), upstreamDays: policies.UpstreamDays, was: was}
+	if was.ID == 0 {
+		return f, nil
+	}
+	if f.was.Way, err = Entry(tx, was, f.now); err != nil {
+		return f, err
+	}
+	f.pool, err = poolOf(tx, was.ID)
+	return f, err
 }
 
 // StoreImage writes a plan's new picture, once.
@@ -137,7 +145,7 @@ func (s *Service) CreateIn(tx *gorm.DB, author access.Actor, p Plan) (Group, err
 	}
 	now := s.now().UTC()
 	g := Group{GID: newGID(), Name: p.Name, Type: p.Type, Origin: ByAdmin, DepartmentID: department.ID, Purpose: p.Purpose, Capacity: p.Capacity,
-		JoinMode: p.JoinMode, EntryKind: p.EntryKind, EntryURL: p.EntryURL, EntryFileID: p.EntryFileID, EntryValidUntil: p.EntryValidUntil,
+		JoinMode: p.JoinMode, EntryKind: p.EntryKind, EntryURL: p.link(),
 		Status: Active, CreatedAt: now, UpdatedAt: now, Version: 1}
 	if author.MemberID != 0 {
 		g.CreatedBy, g.UpdatedBy, g.EntryBy = &author.MemberID, &author.MemberID, &author.MemberID
@@ -146,7 +154,15 @@ func (s *Service) CreateIn(tx *gorm.DB, author access.Actor, p Plan) (Group, err
 		return Group{}, fmt.Errorf("create group: %w", err)
 	}
 	g.DepartmentPath, g.DepartmentName = department.Path, department.Name
-	return g, nil
+	return g, s.hang(tx, author, g, p)
+}
+
+// link is what a plan puts into the group's own row: an image goes to the pool.
+func (p Plan) link() string {
+	if p.EntryKind == EntryLink {
+		return p.EntryURL
+	}
+	return ""
 }
 
 // Created is the audit entry of g's creation.

@@ -17,6 +17,7 @@ import (
 type Numbers struct {
 	Codes   int // that still open the door
 	Pending int // requests nobody decided yet
+	Waiting int // people on the waiting list
 }
 
 // numbersOf counts for several groups with two statements. Keys are group ids.
@@ -33,16 +34,21 @@ func numbersOf(tx *gorm.DB, ids []int64, now time.Time) (map[int64]Numbers, erro
 	err := tx.Raw(`SELECT group_id, 'code' AS kind, count(*) AS n FROM codes
 			WHERE group_id IN ? AND revoked_at IS NULL AND (valid_until IS NULL OR valid_until > ?) GROUP BY group_id
 		UNION ALL
-		SELECT group_id, 'request', count(*) FROM join_requests WHERE group_id IN ? AND status = 'pending' GROUP BY group_id`, ids, now, ids).Scan(&rows).Error
+		SELECT group_id, 'request', count(*) FROM join_requests WHERE group_id IN ? AND status = 'pending' GROUP BY group_id
+		UNION ALL
+		SELECT group_id, 'waiting', count(*) FROM waiting_list WHERE group_id IN ? AND ended_at IS NULL GROUP BY group_id`, ids, now, ids, ids).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("count codes and requests: %w", err)
 	}
 	for _, r := range rows {
 		n := out[r.GroupID]
-		if r.Kind == "code" {
+		switch r.Kind {
+		case "code":
 			n.Codes = r.N
-		} else {
+		case "request":
 			n.Pending = r.N
+		default:
+			n.Waiting = r.N
 		}
 		out[r.GroupID] = n
 	}
@@ -110,6 +116,9 @@ func (s *Service) Disband(ctx context.Context, by access.Actor, gid, reason stri
 		closed := tx.Exec("UPDATE join_requests SET status = 'cancelled', decided_at = ? WHERE group_id = ? AND status = 'pending'", now, g.ID)
 		if closed.Error != nil {
 			return fmt.Errorf("cancel requests: %w", closed.Error)
+		}
+		if err := tx.Exec("UPDATE waiting_list SET ended_at = ?, ended_how = 'over' WHERE group_id = ? AND ended_at IS NULL", now, g.ID).Error; err != nil {
+			return fmt.Errorf("end the waiting list: %w", err)
 		}
 		return s.trail.Record(tx, by, audit.Event{Action: "group.disband", Object: g.audited(), DepartmentPath: g.DepartmentPath,
 			Details: map[string]any{"reason": reason, "members": g.MemberCount, "requests_cancelled": closed.RowsAffected}})

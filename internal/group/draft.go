@@ -36,7 +36,7 @@ type Plan struct {
 	Capacity                      int
 	EntryKind, EntryURL           string
 	EntryValidUntil               *time.Time `json:",omitempty"`
-	EntryFileID                   *int64     `json:",omitempty"`
+	EntryFileID                   *int64     `json:",omitempty"` // of a new image
 	image                         []byte     // accepted, not stored yet
 }
 
@@ -47,8 +47,8 @@ func DraftOf(g Group, loc *time.Location) Draft {
 	if g.EntryKind == EntryLink {
 		d.EntryURL = g.EntryURL
 	}
-	if g.EntryValidUntil != nil {
-		d.EntryValidUntil = g.EntryValidUntil.In(loc).Format(minuteLayout)
+	if g.Way.ValidUntil != nil {
+		d.EntryValidUntil = g.Way.ValidUntil.In(loc).Format(minuteLayout)
 	}
 	return d
 }
@@ -60,7 +60,8 @@ type frame struct {
 	loc          *time.Location
 	now          time.Time
 	upstreamDays int
-	was          Group // the group as it is; the zero value for a new one
+	was          Group // the group as it is, its Way read; the zero value for a new one
+	pool         pool  // every image it ever had
 }
 
 // check reads a draft field by field. The department is looked up elsewhere.
@@ -120,32 +121,28 @@ func (d Draft) checkEntry(p *Plan, f frame, bad fault.Invalid) {
 	}
 }
 
-// checkUpstream decodes a new image, or keeps the one there is with its date.
+// checkUpstream decodes a new image, which goes before those there are, or
+// moves the end of the current one.
 func (d Draft) checkUpstream(p *Plan, f frame, bad fault.Invalid) {
-	had := f.was.EntryKind == EntryUpstream && f.was.EntryFileID != nil
-	until := f.now.AddDate(0, 0, f.upstreamDays).Truncate(time.Second)
 	given := strings.TrimSpace(d.EntryValidUntil)
-	if had && len(d.EntryImage) > 0 && given == DraftOf(f.was, f.loc).EntryValidUntil {
-		given = "" // the old image's date, left in the form beside a new image
-	}
-	p.EntryValidUntil = &until
-	if len(d.EntryImage) == 0 {
-		if !had {
-			bad["entry_image"] = fault.Msg("groups.error.image.missing")
-			return
+	untouched := given == DraftOf(f.was, f.loc).EntryValidUntil // be it in the past, or the old image's beside a new one
+	fresh := len(d.EntryImage) > 0
+	switch {
+	case fresh:
+		content, wrong := readCode(d.EntryImage)
+		if wrong == nil {
+			wrong = f.pool.refuses(content)
 		}
-		p.EntryURL, p.EntryFileID, p.EntryValidUntil = f.was.EntryURL, f.was.EntryFileID, f.was.EntryValidUntil
-		if given == DraftOf(f.was, f.loc).EntryValidUntil {
-			return // untouched, be it in the past
+		if wrong != nil {
+			bad["entry_image"] = *wrong
 		}
-	} else if content, wrong := readCode(d.EntryImage); wrong != nil {
-		bad["entry_image"] = *wrong
-	} else if had && content == f.was.EntryURL {
-		bad["entry_image"] = fault.Msg("groups.error.image.same")
-	} else {
-		p.EntryURL, p.image = content, d.EntryImage
+		until := f.now.AddDate(0, 0, f.upstreamDays).Truncate(time.Second)
+		p.EntryURL, p.image, p.EntryValidUntil = content, d.EntryImage, &until
+	case f.was.EntryKind != EntryUpstream && len(f.pool) == 0:
+		bad["entry_image"] = fault.Msg("groups.error.image.missing")
+		return
 	}
-	if given == "" {
+	if given == "" || untouched || !fresh && f.was.Way.ImageID == 0 {
 		return
 	}
 	at, ok := moment(given, f.loc)

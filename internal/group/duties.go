@@ -119,5 +119,9 @@ func EndDuties(tx *gorm.DB, _ access.Actor, memberID int64, _ time.Time) (int64,
 	if owned.Error != nil {
 		return 0, fmt.Errorf("end ownership: %w", owned.Error)
 	}
-	return duties.RowsAffected + owned.RowsAffected, nil
+	kept := tx.Exec("UPDATE groups SET entry_custodian_id = NULL WHERE entry_custodian_id = ? AND status = 'active'", memberID)
+	if kept.Error != nil {
+		return 0, fmt.Errorf("end the care of chat images: %w", kept.Error)
+	}
+	return duties.RowsAffected + owned.RowsAffected + kept.RowsAffected, nil
 }

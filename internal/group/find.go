@@ -93,14 +93,14 @@ type Header struct {
 
 // Can is what the reader may do with a group; the domain asks again.
 type Can struct {
-	Rename, Settings, Move, Disband, HandOver, Duties, Roster, AddMembers, Codes, IssueCodes, Requests bool
+	Rename, Settings, Entry, Move, Disband, HandOver, Duties, Roster, AddMembers, Codes, IssueCodes, Requests bool
 }
 
 func rights(by access.Actor, g Group, o access.Object) Can {
 	can := func(r access.Right) bool { return access.Can(by, r, o) }
 	live := g.Status == Active
 	return Can{
-		Rename: live && can(access.GroupRename), Settings: live && can(access.GroupSettings),
+		Rename: live && can(access.GroupRename), Settings: live && can(access.GroupSettings), Entry: live && can(access.GroupEntry),
 		Move: live && access.Decide(by, access.GroupCreate, o) == access.Allowed, Disband: live && can(access.GroupDisband),
 		HandOver: live && can(access.GroupHandOver), Duties: live && can(access.GroupDuties),
 		Roster: can(access.GroupRoster), AddMembers: live && can(access.MemberAdd),
@@ -120,6 +120,9 @@ func (s *Service) ByID(ctx context.Context, by access.Actor, gid string) (Header
 	}
 	lineages, err := Lineages(db, []string{g.DepartmentPath})
 	if err != nil {
+		return Header{}, err
+	}
+	if g.Way, err = Entry(db, g, s.now()); err != nil {
 		return Header{}, err
 	}
 	return Header{Group: g, Lineage: lineages[g.DepartmentPath], Can: rights(by, g, o)}, nil

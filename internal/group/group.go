@@ -51,31 +51,34 @@ const (
 
 // Group is one group chat. GID is its public, stable name in URLs.
 type Group struct {
-	ID              int64
-	GID             string `gorm:"column:gid"`
-	Name            string
-	Type            string
-	Origin          string
-	DepartmentID    int64
-	OwnerID         *int64
-	Purpose         string
-	Capacity        int
-	MemberCount     int
-	JoinMode        string
-	EntryKind       string
-	EntryURL        string // the link, or what the upstream image decodes to
-	EntryFileID     *int64
-	EntryValidUntil *time.Time
-	Status          string
-	DisbandedAt     *time.Time
-	DisbandedBy     *int64
-	DisbandReason   string
-	CreatedBy       *int64
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	UpdatedBy       *int64
-	EntryBy         *int64 // who put the present entry in
-	Version         int64  `gorm:"default:1"` // counts changes of settings
+	ID               int64
+	GID              string `gorm:"column:gid"`
+	Name             string
+	Type             string
+	Origin           string
+	DepartmentID     int64
+	OwnerID          *int64
+	Purpose          string
+	Capacity         int
+	MemberCount      int
+	JoinMode         string
+	EntryKind        string
+	EntryURL         string // the link
+	Status           string
+	DisbandedAt      *time.Time
+	DisbandedBy      *int64
+	DisbandReason    string
+	CreatedBy        *int64
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	UpdatedBy        *int64
+	EntryBy          *int64 // who put the present link in
+	EntryCustodianID *int64 // who may replace the chat's image, and only that
+	SeriesID         *int64 // of a numbered series
+	SeriesNo         *int
+	Version          int64 `gorm:"default:1"` // counts changes of settings
+
+	Way EntryView `gorm:"-"` // how people get into the chat; read with most pages, not stored here
 
 	DepartmentPath string `gorm:"->;-:migration"` // read with Load
 	DepartmentName string `gorm:"->;-:migration"`

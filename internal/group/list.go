@@ -10,10 +10,8 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/directory"
 )
-
-// SoonHours is how long before its end an upstream image asks for attention.
-const SoonHours = 48
 
 // Filter narrows the list of groups. The zero value shows every active group.
 type Filter struct {
@@ -38,17 +36,13 @@ type Page struct {
 	Next  int64 // pass it as After; 0 = the last page
 }
 
-// EntryTrouble says what is wrong with g's way in: "", "soon" or "expired".
+// EntryTrouble says what is wrong with g's way in: "", "soon" or "expired". It
+// needs Way to be read.
 func (g Group) EntryTrouble(now time.Time) string {
-	switch e := Entry(g); {
-	case g.Status != Active || e.Kind != EntryUpstream:
+	if g.Status != Active {
 		return ""
-	case e.Expired(now):
-		return "expired"
-	case e.ValidUntil.Sub(now) <= SoonHours*time.Hour:
-		return "soon"
 	}
-	return ""
+	return g.Way.Trouble(now)
 }
 
 // Full reports whether no seat is left.
@@ -60,7 +54,11 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter) (Page, er
 	db := s.db.WithContext(ctx)
 	query := db.Table("groups g").Select("g.*, d.path AS department_path, d.name AS department_name").
 		Joins("JOIN departments d ON d.id = g.department_id").Order("g.id DESC").Limit(PageSize + 1)
-	query = f.narrow(visible(query, by), s.now().UTC())
+	policies, err := directory.LoadPolicies(db)
+	if err != nil {
+		return Page{}, err
+	}
+	query = f.narrow(visible(query, by), s.now().UTC().Add(time.Duration(policies.UpstreamWarnHours)*time.Hour))
 	var groups []Group
 	if err := query.Find(&groups).Error; err != nil {
 		return Page{}, fmt.Errorf("list groups: %w", err)
@@ -69,7 +67,10 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter) (Page, er
 	if len(groups) > PageSize {
 		groups, out.Next = groups[:PageSize], groups[PageSize-1].ID
 	}
-	err := s.describe(db, by, groups, &out)
+	if err := fillEntries(db, groups, s.now()); err != nil {
+		return out, err
+	}
+	err = s.describe(db, by, groups, &out)
 	return out, err
 }
 
@@ -84,10 +85,13 @@ func visible(query *gorm.DB, by access.Actor) *gorm.DB {
 	if ids := slices.Collect(maps.Keys(by.Duties)); len(ids) > 0 {
 		where, args = where+" OR g.id IN ?", append(args, ids)
 	}
+	if len(by.Keeps) > 0 {
+		where, args = where+" OR g.id IN ?", append(args, by.Keeps)
+	}
 	return query.Where(where+")", args...)
 }
 
-func (f Filter) narrow(query *gorm.DB, now time.Time) *gorm.DB {
+func (f Filter) narrow(query *gorm.DB, soon time.Time) *gorm.DB {
 	status := Active
 	if f.Disbanded {
 		status = Disbanded
@@ -98,7 +102,7 @@ func (f Filter) narrow(query *gorm.DB, now time.Time) *gorm.DB {
 	}
 	if f.Attention {
 		query = query.Where(`(g.member_count >= g.capacity OR
-			g.entry_kind = 'upstream' AND (g.entry_valid_until IS NULL OR g.entry_valid_until <= ?))`, now.Add(SoonHours*time.Hour))
+			g.entry_kind = 'upstream' AND NOT EXISTS (SELECT 1 FROM entry_images i WHERE i.group_id = g.id AND `+worksSQL+`))`, soon)
 	}
 	if f.Q != "" {
 		query = query.Where(`(lower(g.name) LIKE ? ESCAPE '\' OR lower(g.gid) LIKE ? ESCAPE '\')`, contains(f.Q), contains(f.Q))

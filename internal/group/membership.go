@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
 // Membership is one stay of a member or a guest in a group.
@@ -84,12 +85,19 @@ func Admit(tx *gorm.DB, m *Membership, at time.Time) (Admission, error) {
 	if err := tx.Create(m).Error; err != nil {
 		return NoSeat, fmt.Errorf("write membership: %w", err)
 	}
-	return Admitted, nil
+	return Admitted, EndWait(tx, m.GroupID, Person{m.MemberID, m.GuestID}, "in", at)
 }
 
 // EndFor ends every membership of a departing member and frees the seats.
 func EndFor(tx *gorm.DB, memberID int64, at time.Time, reason string) (int64, error) {
-	err := tx.Exec(`UPDATE groups SET member_count = member_count - 1
+	// In one order, as everybody takes more than one group.
+	var held []int64
+	err := tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
+		Where("id IN (SELECT group_id FROM memberships WHERE member_id = ? AND status = 'active')", memberID).Order("id").Pluck("id", &held).Error
+	if err != nil {
+		return 0, fmt.Errorf("hold the groups: %w", err)
+	}
+	err = tx.Exec(`UPDATE groups SET member_count = member_count - 1
 		WHERE id IN (SELECT group_id FROM memberships WHERE member_id = ? AND status = 'active')`, memberID).Error
 	if err != nil {
 		return 0, fmt.Errorf("free seats: %w", err)

@@ -28,6 +28,8 @@ type Preset struct {
 	Source   string
 	SourceEn string
 	Sort     int
+	// ValidityFixed: the chat behind it does not let anybody move the end. req: B07
+	ValidityFixed bool
 }
 
 // TableName is for gorm.
@@ -58,7 +60,10 @@ func usualCapacity(tx *gorm.DB, kind string) (string, error) {
 }
 
 // PresetDraft is what the form of one preset says.
-type PresetDraft struct{ Capacity, Validity, TotalCap, DailyCap, Source string }
+type PresetDraft struct {
+	Capacity, Validity, TotalCap, DailyCap, Source string
+	ValidityFixed                                  bool
+}
 
 // SavePreset changes the numbers of a preset and the text that says where they come from.
 // english says which of the two source texts the writer wrote.
@@ -83,18 +88,20 @@ func (s *Service) SavePreset(ctx context.Context, by access.Actor, id int64, d P
 		}
 		return s.trail.Record(tx, by, audit.Event{Action: "preset.save", Object: audit.Object{Kind: "preset", ID: strconv.FormatInt(id, 10), Name: was.NameZh},
 			Details: map[string]any{"capacity": set["capacity"], "capacity_was": was.Capacity, "validity": set["validity"], "validity_was": was.Validity,
-				"total_cap": set["total_cap"], "daily_cap": set["daily_cap"]}})
+				"total_cap": set["total_cap"], "daily_cap": set["daily_cap"], "validity_fixed": d.ValidityFixed}})
 	})
 }
 
 func (d PresetDraft) check(english bool) (map[string]any, error) {
 	bad := fault.Invalid{}
-	set := map[string]any{"validity": d.Validity}
+	set := map[string]any{"validity": d.Validity, "validity_fixed": d.ValidityFixed}
 	set["capacity"] = number(bad, "capacity", d.Capacity, 1)
 	set["total_cap"] = number(bad, "total_cap", d.TotalCap, 0)
 	set["daily_cap"] = number(bad, "daily_cap", d.DailyCap, 0)
 	if !slices.Contains(PresetValidities, d.Validity) {
 		bad["validity"] = fault.Msg("settings.error.validity")
+	} else if d.ValidityFixed && d.Validity == "permanent" {
+		bad["validity"] = fault.Msg("terms.error.preset.fixed")
 	}
 	source := strings.TrimSpace(d.Source)
 	checkText(bad, "source", source, MaxPurpose, "settings.error.source.")

@@ -147,6 +147,9 @@ func (s *Service) AddMember(ctx context.Context, by access.Actor, gid, memberID,
 		// The person before the group, as everywhere: a departure under way ends
 		// first. What is wrong with the person is told after the right is checked.
 		m, unknown := directory.ActiveMember(tx.Clauses(clause.Locking{Strength: "SHARE"}), memberID, phone)
+		if err := holdSeriesOf(tx, gid); err != nil {
+			return err
+		}
 		g, err := lock(tx, by, access.MemberAdd, gid)
 		if err != nil {
 			return err
@@ -167,6 +170,9 @@ func (s *Service) AddMember(ctx context.Context, by access.Actor, gid, memberID,
 			now, by.MemberID, g.ID, m.ID).Error
 		if err != nil {
 			return fmt.Errorf("close the request: %w", err)
+		}
+		if err := GrowIfDue(tx, s.trail, g.ID, now); err != nil {
+			return err
 		}
 		return s.trail.Record(tx, by, audit.Event{Action: "group.member.add", Object: g.audited(), DepartmentPath: g.DepartmentPath,
 			Details: map[string]any{"member": m.Name, "member_id": m.ID}})

@@ -24,6 +24,9 @@ type Settings struct {
 	Homes        []Home
 	UpstreamDays int
 	Location     *time.Location
+	Pool         Pool
+	Series       *SeriesView // nil when the group is in none
+	Custodian    string
 }
 
 // Settings reads a group for those who may change any part of it.
@@ -49,7 +52,10 @@ func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Se
 	}
 	f, err := s.frame(s.db.WithContext(ctx), h.Group)
 	out.UpstreamDays, out.Location = f.upstreamDays, f.loc
-	return out, err
+	if err != nil || !h.Can.Settings {
+		return out, err
+	}
+	return out, s.aside(ctx, &out)
 }
 
 // Save changes a group's settings to what the draft says. Each field that
@@ -111,14 +117,25 @@ func (s *Service) save(tx *gorm.DB, by access.Actor, right access.Right, gid str
 	if err := s.StoreImage(tx, &p); err != nil {
 		return err
 	}
-	set := changes(g, p)
-	if len(set) == 0 {
+	set, pooled := changes(g, p), p.EntryKind == EntryUpstream && p.EntryValidUntil != nil
+	if len(set) == 0 && !pooled {
 		return nil
 	}
 	if err := s.allowed(tx, by, g, p, set, to); err != nil {
 		return err
 	}
+	if pooled {
+		if err := access.Check(by, access.GroupSettings, g.Object(true)); err != nil {
+			return err
+		}
+		if err := s.hang(tx, by, g, p); err != nil {
+			return err
+		}
+	}
 	event := g.settingsEvent(set)
+	if pooled {
+		event.Details["changed"] = append(event.Details["changed"].([]string), "entry_image")
+	}
 	now := s.now().UTC()
 	set["version"], set["updated_at"], set["updated_by"] = g.Version+1, now, by.MemberID
 	if _, entry := set["entry_url"]; entry {
@@ -145,15 +162,9 @@ func changes(g Group, p Plan) map[string]any {
 	put("capacity", g.Capacity != p.Capacity, p.Capacity)
 	put("join_mode", g.JoinMode != p.JoinMode, p.JoinMode)
 	put("entry_kind", g.EntryKind != p.EntryKind, p.EntryKind)
-	put("entry_url", g.EntryURL != p.EntryURL, p.EntryURL)
-	put("entry_file_id", !same(g.EntryFileID, p.EntryFileID), p.EntryFileID)
-	untouched := g.EntryValidUntil == nil && p.EntryValidUntil == nil ||
-		g.EntryValidUntil != nil && p.EntryValidUntil != nil && g.EntryValidUntil.Equal(*p.EntryValidUntil)
-	put("entry_valid_until", !untouched, p.EntryValidUntil)
+	put("entry_url", g.EntryURL != p.link(), p.link())
 	return set
 }
-
-func same(a, b *int64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
 
 // allowed asks the right of each changed column and the rules that the rows around it set.
 func (s *Service) allowed(tx *gorm.DB, by access.Actor, g Group, p Plan, set map[string]any, to directory.Department) error {
@@ -227,9 +238,13 @@ func checkOpen(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
 	return err
 }
 
+// hasPermanentCode looks for one that keeps nobody away: no audience, or
+// "everybody in the directory" on a group that takes nobody else.
 func hasPermanentCode(tx *gorm.DB, groupID int64) (bool, error) {
 	var ids []int64
-	err := tx.Table("codes").Where("group_id = ? AND validity = 'permanent' AND audience = '' AND revoked_at IS NULL", groupID).Limit(1).Pluck("id", &ids).Error
+	err := tx.Table("codes").Where(`(group_id = ? OR id IN (SELECT code_id FROM code_targets WHERE group_id = ?)) AND validity = 'permanent' AND revoked_at IS NULL
+		AND (audience = '' AND audience_roles = '' AND audience_people = ''
+			OR audience_roles LIKE '%member%' AND EXISTS (SELECT 1 FROM groups g WHERE g.id = ? AND g.type = 'internal'))`, groupID, groupID, groupID).Limit(1).Pluck("id", &ids).Error
 	if err != nil {
 		return false, fmt.Errorf("look for permanent codes: %w", err)
 	}

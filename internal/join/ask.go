@@ -47,7 +47,7 @@ func (s *Service) PlanCode(ctx context.Context, secret, phone string) (Plan, err
 	if err != nil {
 		return plan, err
 	}
-	plan.Deliver = v.group.Admits() && slices.ContainsFunc(policies.GuestPrefixes, func(p string) bool { return p != "" && strings.HasPrefix(phone, p) })
+	plan.Deliver = v.admitsGuests() && slices.ContainsFunc(policies.GuestPrefixes, func(p string) bool { return p != "" && strings.HasPrefix(phone, p) })
 	return plan, nil
 }
 
@@ -90,7 +90,7 @@ func (s *Service) hash(secret string) string { return s.keys.Hash("join-session"
 func (s *Service) prove(tx *gorm.DB, v *visit, phone string) error {
 	person, err := activeMember(tx, "phone = ?", phone)
 	if errors.Is(err, fault.NotFound) {
-		if !v.group.Admits() {
+		if !v.admitsGuests() {
 			return fault.Invalid{"code": fault.Msg("join.error.code")}
 		}
 		person, err = knownGuest(tx, "phone = ?", phone)

@@ -154,8 +154,15 @@ func holdAll(tx *gorm.DB, ids []int64) error {
 	if err != nil {
 		return fmt.Errorf("hold applicants: %w", err)
 	}
+	var asked []int64
+	if err := tx.Table("join_requests").Where("id IN ? AND status = 'pending'", ids).Distinct("group_id").Pluck("group_id", &asked).Error; err != nil {
+		return fmt.Errorf("find the groups: %w", err)
+	}
+	if err := group.HoldSeries(tx, asked); err != nil {
+		return err
+	}
 	err = tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
-		Where("id IN (SELECT group_id FROM join_requests WHERE id IN ? AND status = 'pending')", ids).Order("id").Pluck("id", &held).Error
+		Where("id IN ? OR series_id IN (SELECT series_id FROM groups WHERE id IN ?)", asked, asked).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return fmt.Errorf("hold groups: %w", err)
 	}
@@ -280,7 +287,7 @@ func (s *Service) settle(tx *gorm.DB, by access.Actor, d Decision, row Listed) (
 		return done.RowsAffected == 1, done.Error
 	}
 	m := group.Membership{GroupID: row.GroupID, MemberID: row.MemberID, GuestID: row.GuestID, Source: "code", CodeID: row.CodeID, RequestID: &row.ID}
-	got, err := group.Admit(tx, &m, now)
+	got, err := group.LetIn(tx, s.trail, &m, now)
 	if err == nil && got == group.NoSeat {
 		err = errNoSeat
 	}

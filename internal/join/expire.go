@@ -63,10 +63,12 @@ func (s *Service) expireSome(ctx context.Context) (n int64, err error) {
 // CancelFor ends what a departing member had at our doors: pending requests and
 // join sessions. It returns how many requests. The departure is the audit entry.
 func CancelFor(tx *gorm.DB, by access.Actor, memberID int64, at time.Time) (int64, error) {
-	// Groups before requests, as everywhere: an approval in progress ends first.
+	// Groups before requests, as everywhere: an approval in progress ends first. Those
+	// the member is in come along, so that ending the memberships takes no further one.
 	var held []int64
 	err := tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
-		Where("id IN (SELECT group_id FROM join_requests WHERE member_id = ? AND status = 'pending')", memberID).Order("id").Pluck("id", &held).Error
+		Where(`id IN (SELECT group_id FROM join_requests WHERE member_id = ? AND status = 'pending')
+			OR id IN (SELECT group_id FROM memberships WHERE member_id = ? AND status = 'active')`, memberID, memberID).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return 0, fmt.Errorf("hold the groups of open requests: %w", err)
 	}
@@ -77,6 +79,9 @@ func CancelFor(tx *gorm.DB, by access.Actor, memberID int64, at time.Time) (int6
 	done := tx.Model(&Request{}).Where("member_id = ? AND status = ?", memberID, Pending).Updates(set)
 	if done.Error != nil {
 		return 0, fmt.Errorf("cancel requests: %w", done.Error)
+	}
+	if err := tx.Exec("UPDATE waiting_list SET ended_at = ?, ended_how = 'over' WHERE member_id = ? AND ended_at IS NULL", at.UTC(), memberID).Error; err != nil {
+		return 0, fmt.Errorf("end waits: %w", err)
 	}
 	if err := tx.Model(&Session{}).Where("member_id = ? AND expires_at > ?", memberID, at.UTC()).Update("expires_at", at.UTC()).Error; err != nil {
 		return 0, fmt.Errorf("end join sessions: %w", err)

@@ -17,7 +17,7 @@ type Detail struct {
 	Row
 	ScanAt     *time.Time
 	ScanRef    string
-	Channel    string
+	Origin     Origin
 	GroupWhere string    // department of the group, in words
 	Earlier    []Request // of the same person, newest first, in groups the reader may decide on
 	EarlierIn  map[int64]string
@@ -54,16 +54,19 @@ func (s *Service) Open(ctx context.Context, by access.Actor, id int64) (Detail, 
 func (d *Detail) read(tx *gorm.DB, by access.Actor) error {
 	if d.ScanID != nil {
 		var scans []struct {
-			At      time.Time
-			Ref     string
-			Channel string
+			At  time.Time
+			Ref string
 		}
-		if err := tx.Table("scans").Select("at", "ref", "channel").Where("id = ?", *d.ScanID).Find(&scans).Error; err != nil {
+		if err := tx.Table("scans").Select("at", "ref").Where("id = ?", *d.ScanID).Find(&scans).Error; err != nil {
 			return fmt.Errorf("read the request's scan: %w", err)
 		}
 		for _, sc := range scans {
-			d.ScanAt, d.ScanRef, d.Channel = &sc.At, sc.Ref, sc.Channel
+			d.ScanAt, d.ScanRef = &sc.At, sc.Ref
 		}
+	}
+	var err error
+	if d.Origin, err = origin(tx, d.ID); err != nil {
+		return err
 	}
 	names, err := group.Lineages(tx, []string{d.GroupPath})
 	if err != nil {

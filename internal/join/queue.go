@@ -31,11 +31,14 @@ type Filter struct {
 type Row struct {
 	Listed
 	CodeLabel   string
+	Channel     string
+	CopySerial  int // of the printed copy; 0 is the code itself
 	JobNumber   string
 	PersonPath  string // path of the applicant's first department; "" for guests
 	Department  string // the same in words
 	Capacity    int
 	MemberCount int
+	SeriesID    *int64 // of a numbered series, whose next group takes whom this one cannot
 	JoinMode    string
 	Own         bool // the reader's own request: somebody else decides
 }
@@ -44,7 +47,7 @@ type Row struct {
 func (r Row) Guest() bool { return r.GuestID != nil }
 
 // GroupFull reports whether an approval would find no seat.
-func (r Row) GroupFull() bool { return r.MemberCount >= r.Capacity }
+func (r Row) GroupFull() bool { return r.SeriesID == nil && r.MemberCount >= r.Capacity }
 
 // State is the request's state as people should read it: what waits for a
 // group that has ended waits for nothing.
@@ -67,7 +70,7 @@ type Choice struct {
 	Name string
 }
 
-const rowSQL = `SELECT ` + listedColumns + `, coalesce(c.label, '') AS code_label, coalesce(m.job_number, '') AS job_number, g.capacity, g.member_count, g.join_mode,
+const rowSQL = `SELECT ` + listedColumns + `, coalesce(c.label, '') AS code_label, coalesce(m.job_number, '') AS job_number, g.capacity, g.member_count, g.series_id, g.join_mode,
 	coalesce((SELECT min(p.path) FROM member_departments md JOIN departments p ON p.id = md.department_id WHERE md.member_id = r.member_id), '') AS person_path` +
 	listedFrom + ` LEFT JOIN codes c ON c.id = r.code_id WHERE `
 

@@ -34,6 +34,9 @@ type Session struct {
 	Name       string
 	AskedPhone string // a code was asked for; nothing is proved yet
 	Challenge  []byte // sealed
+	ScanLive   bool   `gorm:"default:true"` // false: only good for waiting while the code does not live
+	PasswordOK bool   // the code's password was right
+	GroupID    *int64 // the one of a live code's groups that this visit is for
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 }
@@ -55,8 +58,10 @@ type visit struct {
 	code    code.Facts
 	group   group.Group
 	org     directory.Organisation
-	person  *Person // nil until identified
-	named   bool    // identified in this very transaction
+	person  *Person     // nil until identified
+	named   bool        // identified in this very transaction
+	doors   []code.Door // of a live code or a series; nil when there is only the one group
+	door    *code.Door  // the chosen one, whose room is group; nil when no seat is left behind any
 }
 
 // Again is the answer for a missing, unknown or overdue join cookie.
@@ -81,7 +86,10 @@ func (s *Service) visit(tx *gorm.DB, secret string, signedIn *int64) (v visit, e
 	if v.org, err = directory.LoadOrganisation(tx); err != nil {
 		return v, err
 	}
-	return v, v.identify(tx, signedIn)
+	if err := v.identify(tx, signedIn); err != nil {
+		return v, err
+	}
+	return v, s.choose(tx, &v)
 }
 
 // identify fills in the person as the session, else the console session, names them.

@@ -59,7 +59,7 @@ func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, er
 			out, err = s.orView(tx, v, err)
 			return err
 		}
-		if err := hold(tx, &v); err != nil {
+		if err := s.hold(tx, &v); err != nil {
 			return err
 		}
 		if out, err = s.view(tx, v); err != nil {
@@ -109,7 +109,7 @@ func (s *Service) settleIdentity(tx *gorm.DB, v *visit, who Visitor, f Form) (bo
 
 // hold keeps the person employed and the group as it is until the transaction
 // ends, and reads the group again under that lock.
-func hold(tx *gorm.DB, v *visit) error {
+func (s *Service) hold(tx *gorm.DB, v *visit) error {
 	share := clause.Locking{Strength: "SHARE"}
 	if v.person.MemberID != nil {
 		var active []int64
@@ -121,12 +121,9 @@ func hold(tx *gorm.DB, v *visit) error {
 			return Again
 		}
 	}
-	if v.group.JoinMode == group.Open {
-		share.Strength = "UPDATE" // a seat may be taken: no upgrade of a shared lock
-	}
-	var held []int64
-	if err := tx.Table("groups").Clauses(share).Where("id = ?", v.group.ID).Pluck("id", &held).Error; err != nil {
-		return fmt.Errorf("hold group: %w", err)
+	exclusive, err := holdRooms(tx, *v)
+	if err != nil {
+		return err
 	}
 	before := v.group.JoinMode
 	g, err := group.LoadByID(tx, v.group.ID)
@@ -137,21 +134,27 @@ func hold(tx *gorm.DB, v *visit) error {
 	if v.code, err = code.LoadFactsByID(tx, v.session.CodeID); err != nil {
 		return err
 	}
-	if before != group.Open && g.JoinMode == group.Open {
+	if before != group.Open && g.JoinMode == group.Open && v.doors == nil {
 		v.group.JoinMode = before // opened this very moment: ask once more as it was shown
 	}
-	return nil
+	return s.chooseAgain(tx, v, exclusive)
 }
 
 // act does what the form asks for, when the page would have asked for it.
 func (s *Service) act(tx *gorm.DB, v visit, who Visitor, f Form, out *View) error {
 	switch {
+	case out.Barred == Audience && !v.session.ScanLive:
+		return nil // the scan keeps the cause it was refused for
 	case out.Barred == Audience:
 		return s.marks.Outcome(tx, v.session.ScanID, Audience)
 	case out.State == StatePending:
 		return s.complete(tx, out.Request, f.Note)
 	case out.State != StateForm:
 		return nil
+	case out.Locked && who.Proved != "":
+		return nil // the page asks for the password next
+	case out.Locked:
+		return fault.Invalid{"password": fault.Msg("terms.error.password.missing")}
 	case v.group.JoinMode == group.Open:
 		return s.enter(tx, v, who, out)
 	}
@@ -161,15 +164,16 @@ func (s *Service) act(tx *gorm.DB, v visit, who Visitor, f Form, out *View) erro
 // enter takes a seat in an open group.
 func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
 	m := group.Membership{GroupID: v.group.ID, MemberID: v.person.MemberID, GuestID: v.person.GuestID, Source: "code", CodeID: &v.session.CodeID}
-	got, err := group.Admit(tx, &m, s.now())
+	got, err := group.LetIn(tx, s.trail, &m, s.now())
 	switch {
 	case err != nil:
 		return err
 	case got == group.NoSeat:
 		out.State, out.Step = StateFull, ""
-		return nil
+		out.Wait, err = place(tx, v.group.ID, *v.person)
+		return err
 	}
-	out.State, out.Step, out.Entry = StateIn, "", group.Entry(v.group)
+	out.State, out.Step = StateIn, "" // the page that follows shows the entry
 	if got == group.AlreadyIn {
 		return nil
 	}
@@ -193,6 +197,9 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 	}
 	out.State, out.Step, out.Request = StatePending, "", &r
 	if err := s.keepUntil(tx, v, now.Add(PendingLife)); err != nil {
+		return err
+	}
+	if err := group.EndWait(tx, v.group.ID, v.person.group(), "in", now); err != nil {
 		return err
 	}
 	if done.RowsAffected == 0 {

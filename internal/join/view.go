@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -64,7 +62,7 @@ type View struct {
 	Department   string // path in words, without the organisation
 	Code         code.Facts
 	ScanID       int64
-	ScanRef      string  // the reference a refusal page shows
+	ScanRef      string  // the reference of the scan
 	Person       *Person // nil until identified
 	AskedPhone   string
 	Request      *Request // the person's newest one, if any
@@ -72,6 +70,10 @@ type View struct {
 	RetryAt      time.Time
 	Entry        group.EntryView // with StateIn
 	reached      string          // the stage that this very press led to
+	Locked       bool            // the code's password is still to be given
+	Late         string          // with StateFull: the code's own limit that turned the visitor away; "" = the group is full
+	Wait         *Wait           // with StateFull: the visitor's place on the waiting list
+	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
 // At says what the page shows to the browser with this join cookie. signedIn is
@@ -83,6 +85,9 @@ func (s *Service) At(ctx context.Context, secret string, signedIn *int64) (View,
 	if err != nil {
 		return View{}, err
 	}
+	if err := keepChoice(tx, v); err != nil {
+		return View{}, err
+	}
 	out, err := s.view(tx, v)
 	if err != nil {
 		return out, err
@@ -90,11 +95,9 @@ func (s *Service) At(ctx context.Context, secret string, signedIn *int64) (View,
 	return out, out.refer(tx)
 }
 
-// refer reads the reference that a refusal shows.
+// refer reads the reference of the scan: a refusal shows it, and by it the
+// visitor can ask whether the print is genuine.
 func (v *View) refer(tx *gorm.DB) error {
-	if v.Barred == "" {
-		return nil
-	}
 	if err := tx.Table("scans").Select("ref").Where("id = ?", v.ScanID).Row().Scan(&v.ScanRef); err != nil {
 		return fmt.Errorf("read the scan's reference: %w", err)
 	}
@@ -117,7 +120,7 @@ func (s *Service) EntryPicture(ctx context.Context, secret string, signedIn *int
 // view decides the state. The order of the questions is the rule.
 func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	out := View{Organisation: v.org.Name, Location: v.org.Location(), Group: v.group, Code: v.code, ScanID: v.session.ScanID,
-		Person: v.person, AskedPhone: v.session.AskedPhone}
+		Person: v.person, AskedPhone: v.session.AskedPhone, Locked: v.locked(), Guests: v.admitsGuests()}
 	path := v.group.DepartmentPath
 	lineages, err := group.Lineages(tx, []string{path})
 	if err != nil {
@@ -128,6 +131,9 @@ func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 		if known, err := s.known(tx, v, &out); known || err != nil {
 			return out, err
 		}
+	}
+	if late := v.late(s.now()); late != "" {
+		return out, s.tooLate(tx, v, late, &out)
 	}
 	if out.Barred = barred(v.code.State(s.now())); out.Barred != "" {
 		return out, nil
@@ -182,10 +188,12 @@ func (s *Service) known(tx *gorm.DB, v visit, out *View) (bool, error) {
 			out.State, out.Why = StateRefused, GroupEnded
 		}
 		return asked || in, nil
+	case in && v.late(s.now()) != "":
+		return false, nil // such a visit leads to no entry
 	case in:
 		out.State = StateIn
-		out.Entry = group.Entry(v.group)
-		return true, nil
+		out.Entry, err = group.Show(tx, v.group, v.person.group(), s.now())
+		return true, err
 	case asked && out.Request.Status == Pending:
 		out.State = StatePending
 		return true, nil
@@ -203,12 +211,14 @@ func (s *Service) welcome(tx *gorm.DB, v visit, out *View) error {
 	switch {
 	case !fits:
 		out.Barred = Audience
-	case v.group.JoinMode == group.Restricted && v.code.Audience == "":
+	case v.group.JoinMode == group.Restricted && !v.code.Narrow():
 		out.State, out.Why = StateRefused, ByAdmin
 	case r != nil && r.Status == Rejected && r.DecidedAt != nil && s.now().Before(r.DecidedAt.Add(RetryAfter)):
 		out.State, out.Why, out.RetryAt = StateRefused, Turned, r.DecidedAt.Add(RetryAfter)
-	case v.group.MemberCount >= v.group.Capacity:
+	case v.full():
 		out.State = StateFull
+		out.Wait, err = place(tx, v.group.ID, *v.person)
+		return err
 	default:
 		out.State, out.Step = StateForm, StepAsk
 	}
@@ -236,34 +246,8 @@ func latest(tx *gorm.DB, groupID int64, p Person) (*Request, error) {
 // fits reports whether the code's audience has the person in it. Guests are
 // outside any audience, and outside a group that admits none.
 func (v visit) fits(tx *gorm.DB) (bool, error) {
-	if v.person.MemberID == nil {
-		return v.code.Audience == "" && v.group.Admits(), nil
+	if v.person.MemberID == nil && !v.group.Admits() {
+		return false, nil
 	}
-	return within(tx, *v.person.MemberID, v.code.Audience)
-}
-
-// within reports whether the member belongs to one of the departments (ids
-// separated by spaces) or to one below. No departments are everybody.
-func within(tx *gorm.DB, memberID int64, audience string) (bool, error) {
-	if audience == "" {
-		return true, nil
-	}
-	var n int
-	err := tx.Raw(`SELECT count(*) FROM (SELECT 1 AS one FROM member_departments md
-		JOIN departments d ON d.id = md.department_id JOIN departments a ON d.path LIKE a.path || '%'
-		WHERE md.member_id = ? AND a.id IN ? LIMIT 1) x`, memberID, ids(audience)).Scan(&n).Error
-	if err != nil {
-		return false, fmt.Errorf("compare with the audience: %w", err)
-	}
-	return n > 0, nil
-}
-
-func ids(text string) []int64 {
-	all := []int64{0} // never a department; an empty list is no SQL
-	for _, part := range strings.Fields(text) {
-		if id, err := strconv.ParseInt(part, 10, 64); err == nil {
-			all = append(all, id)
-		}
-	}
-	return all
+	return v.code.InAudience(tx, v.person.MemberID)
 }

@@ -24,7 +24,9 @@ var palette = []byte{0xff, 0xff, 0xff, 0x0b, 0x12, 0x20}
 
 // PNG paints the code into exactly size × size pixels. Modules are whole pixels, as large as fit with a quiet zone of at
 // least 4 modules, and centred. It returns ErrSize.
-func (m *Matrix) PNG(size int) ([]byte, error) {
+func (m *Matrix) PNG(size int) ([]byte, error) { return m.png(size, quiet) }
+
+func (m *Matrix) png(size, quiet int) ([]byte, error) {
 	if size < MinSize || size > MaxSize {
 		return nil, fmt.Errorf("%w: %d pixels, want %d to %d", ErrSize, size, MinSize, MaxSize)
 	}

@@ -181,10 +181,9 @@ func refusal(f code.Facts, state code.State, now time.Time) (string, time.Durati
 	case code.Live, code.Exhausted, code.Limited:
 		return "", 0
 	case code.NotYet:
-		return NotYet, f.ValidFrom.Sub(now)
+		return NotYet, f.OpensIn(now)
 	case code.Closed:
-		opens, _ := f.Hours.NextOpening(now.In(f.Location()))
-		return Closed, max(0, opens.Sub(now))
+		return Closed, f.OpensIn(now)
 	}
 	return string(state), 0
 }

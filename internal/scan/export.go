@@ -12,7 +12,6 @@ import (
 
 	"doorplate/internal/access"
 	"doorplate/internal/audit"
-	"doorplate/internal/code"
 	"doorplate/internal/spreadsheet"
 )
 
@@ -21,34 +20,40 @@ const (
 	exportTimeout = 10 * time.Second // per chunk; the whole may take long
 )
 
-// Export is a permitted export of one code's scans, about to be written.
+// Export is a permitted export of the scans of a code or a group, about to be written.
 type Export struct {
 	service *Service
-	facts   code.Facts
-	Group   string
-	Label   string
+	filter  Filter
+	codes   []int64
+	Place   Place
 }
 
-// Export checks the right to export a code's scans, without phones and
-// addresses, and records that it was done. Write it afterwards.
-func (s *Service) Export(ctx context.Context, by access.Actor, publicID string) (*Export, error) {
-	e := &Export{service: s}
+// Export checks the right to export scans, without phones and addresses, and
+// records that it was done. Write it afterwards. The cursors of the filter do not count.
+func (s *Service) Export(ctx context.Context, by access.Actor, at Spot, f Filter) (*Export, error) {
+	e := &Export{service: s, filter: f}
+	e.filter.After, e.filter.Before = "", ""
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		var err error
-		if e.facts, err = code.Reach(tx, by, access.ScansExport, publicID); err != nil {
+		if e.Place, err = place(tx, by, access.ScansExport, at); err != nil {
 			return err
 		}
-		return s.trail.Record(tx, by, audit.Event{Action: "scans.export", DepartmentPath: e.facts.DepartmentPath,
-			Object: audit.Object{Kind: "code", ID: publicID, Name: e.facts.GroupName + " · " + e.facts.Label}})
+		if err := e.filter.findPeople(tx, e.Place); err != nil {
+			return err
+		}
+		if err := tx.Table("codes c").Where(e.Place.codes(), e.Place.id).Order("c.id DESC").Pluck("c.id", &e.codes).Error; err != nil {
+			return fmt.Errorf("list the codes to export: %w", err)
+		}
+		return s.trail.Record(tx, by, audit.Event{Action: "scans.export", DepartmentPath: e.Place.Path, Object: e.Place.audited()})
 	})
-	e.Group, e.Label = e.facts.GroupName, e.facts.Label
 	return e, err
 }
 
 var exportHeader = []string{"ref", "at", "outcome", "code", "copy", "channel", "utm_source", "utm_medium", "utm_campaign", "device", "app", "member"}
 
-// Write writes every scan of the code as CSV with a byte order mark, newest
-// first, a chunk at a time, so that memory does not grow with the history.
+// Write writes the scans as CSV with a byte order mark, a group's code by code
+// and each code's newest first, a chunk at a time, so that memory does not grow
+// with the history.
 func (e *Export) Write(ctx context.Context, w io.Writer) error {
 	if _, err := io.WriteString(w, "\uFEFF"); err != nil {
 		return err
@@ -57,12 +62,32 @@ func (e *Export) Write(ctx context.Context, w io.Writer) error {
 	if err := out.Write(exportHeader); err != nil {
 		return err
 	}
-	for after := ""; ; {
-		chunk, err := e.chunk(ctx, after)
+	if !e.filter.nobody() {
+		for _, id := range e.codes {
+			if err := e.code(ctx, out, id); err != nil {
+				return err
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// code writes one code's scans.
+func (e *Export) code(ctx context.Context, out *csv.Writer, id int64) error {
+	p, f := e.Place, e.filter
+	p.PublicID, p.id = "one", id
+	// What no index answers is sifted here: the database then reads no more than a chunk.
+	f.Outcome, f.Device, f.App = e.filter.indexedOutcome(), "", ""
+	for {
+		chunk, err := e.chunk(ctx, p, f)
 		if err != nil {
 			return err
 		}
 		for _, l := range chunk {
+			if !e.filter.passes(l) {
+				continue
+			}
 			if err := out.Write(e.cells(l)); err != nil {
 				return err
 			}
@@ -71,14 +96,22 @@ func (e *Export) Write(ctx context.Context, w io.Writer) error {
 		if err := out.Error(); err != nil || len(chunk) < exportChunk {
 			return err
 		}
-		after = cursor(chunk[len(chunk)-1])
+		f.After = cursor(chunk[len(chunk)-1])
 	}
 }
 
-func (e *Export) chunk(ctx context.Context, after string) ([]Line, error) {
+// indexedOutcome is the outcome if an index finds it.
+func (f Filter) indexedOutcome() string {
+	if f.Outcome == Live {
+		return ""
+	}
+	return f.Outcome
+}
+
+func (e *Export) chunk(ctx context.Context, p Place, f Filter) ([]Line, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exportTimeout)
 	defer cancel()
-	chunk, err := lines(e.service.db.WithContext(ctx), e.facts.ID, after, exportChunk)
+	chunk, err := lines(e.service.db.WithContext(ctx), p, f, exportChunk)
 	if err != nil {
 		return nil, fmt.Errorf("export scans: %w", err)
 	}
@@ -90,7 +123,7 @@ func (e *Export) cells(l Line) []string {
 	if l.CopySerial > 0 {
 		serial = strconv.Itoa(l.CopySerial)
 	}
-	cells := []string{l.Ref, l.At.In(e.facts.Location()).Format(time.RFC3339), l.Outcome, e.facts.Label, serial, l.Channel,
+	cells := []string{l.Ref, l.At.In(e.Place.Loc).Format(time.RFC3339), l.Outcome, l.Label, serial, l.Channel,
 		l.UTMSource, l.UTMMedium, l.UTMCampaign, l.Device, l.App, l.Member}
 	for i := range cells {
 		cells[i] = spreadsheet.Harmless(cells[i])

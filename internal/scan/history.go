@@ -3,19 +3,22 @@ package scan
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
-	"doorplate/internal/code"
+	"doorplate/internal/database"
 )
 
 const (
 	historySize = 20
-	chartDays   = 30
+	recentSize  = 10
+	// siftLimit is how many scans one page looks through for what no index
+	// answers; where it ends the reader may go on.
+	siftLimit = 10000
 )
 
 // Line is one scan as a reader of the history sees it.
@@ -34,91 +37,159 @@ type Line struct {
 	Address     string // empty for readers who may not see it
 	Member      string // name, when known
 	Guest       string
+	Label       string // of the code
+	Code        string // its public id
 }
 
-// Day is one bar of the chart. Date is its first moment.
-type Day struct {
-	Date   time.Time
-	Scans  int // answered with a ticket
-	Joined int
+// Page is a page of a history, newest first.
+type Page struct {
+	Lines        []Line
+	Older, Newer string    // cursors for Filter.After and Filter.Before; empty when there is nothing
+	Searched     time.Time // when set, the search paused there before the page was full
 }
 
-// Activity is what happened with one code.
+// Activity is what happened with one code lately.
 type Activity struct {
 	Lines     []Line
-	Next      string // cursor of older scans
 	Days      []Day
 	Addresses bool // the reader may see where scans came from
 }
 
-// Activity reads a page of a code's history and its last 30 days, for somebody
-// who may see them. req: A12, B36
-func (s *Service) Activity(ctx context.Context, by access.Actor, publicID, after string) (Activity, error) {
+// Activity reads a code's newest scans and its last 30 days, for somebody who
+// may see them. req: A12, B36
+func (s *Service) Activity(ctx context.Context, by access.Actor, publicID string) (Activity, error) {
 	tx := s.db.WithContext(ctx)
-	f, err := code.Reach(tx, by, access.ScansSee, publicID)
+	p, err := place(tx, by, access.ScansSee, Spot{Code: publicID})
 	if err != nil {
 		return Activity{}, err
 	}
-	a := Activity{Addresses: by.Super || by.Leads(f.DepartmentPath)}
-	if a.Lines, err = lines(tx, f.ID, after, historySize+1); err != nil {
+	a := Activity{Addresses: p.Addresses}
+	if a.Lines, err = lines(tx, p, Filter{}, recentSize); err != nil {
 		return a, err
 	}
-	if len(a.Lines) > historySize {
-		a.Lines = a.Lines[:historySize]
-		a.Next = cursor(a.Lines[historySize-1])
+	p.conceal(a.Lines)
+	days, err := s.rollUp(tx, p, chartDays)
+	if err != nil {
+		return a, err
 	}
-	if !a.Addresses {
-		for i := range a.Lines {
-			a.Lines[i].Address = ""
-		}
-	}
-	a.Days, err = s.days(tx, f)
+	a.Days, err = s.withJoined(tx, p, days)
 	return a, err
 }
 
-func cursor(l Line) string { return fmt.Sprintf("%d-%d", l.At.UnixMicro(), l.ID) }
-
-// lines reads scans of a code, newest first, from below a cursor.
-func lines(tx *gorm.DB, codeID int64, after string, limit int) ([]Line, error) {
-	where, args := "s.code_id = ?", []any{codeID}
-	if at, id, found := strings.Cut(after, "-"); found {
-		micro, errAt := strconv.ParseInt(at, 10, 64)
-		row, errID := strconv.ParseInt(id, 10, 64)
-		if errAt == nil && errID == nil && micro > 0 && micro < 1<<53 {
-			where, args = where+" AND (s.at, s.id) < (?, ?)", append(args, time.UnixMicro(micro).UTC(), row)
+// conceal takes out what the reader of the place may not see.
+func (p Place) conceal(all []Line) {
+	if !p.Addresses {
+		for i := range all {
+			all[i].Address = ""
 		}
 	}
+}
+
+// page reads one page of a history.
+func page(tx *gorm.DB, p Place, f Filter, size int) (Page, error) {
+	if err := f.findPeople(tx, p); err != nil || f.nobody() {
+		return Page{}, err
+	}
+	back := f.backwards()
+	all, err := lines(tx, p, f, size+1)
+	if err != nil {
+		return Page{}, err
+	}
+	more := len(all) > size
+	all = all[:min(len(all), size)]
+	edge := Line{}
+	if !more {
+		if edge, err = f.edge(tx, p); err != nil {
+			return Page{}, err
+		}
+	}
+	if back && !more && edge.ID == 0 { // the front is reached: show it as whole as the first page is
+		f.Before = ""
+		return page(tx, p, f, size)
+	}
+	p.conceal(all)
+	on := ""
+	if more {
+		on = cursor(all[size-1])
+	} else if edge.ID != 0 {
+		on = cursor(edge)
+	}
+	out := Page{Lines: all, Searched: edge.At}
+	if back {
+		slices.Reverse(out.Lines)
+		out.Newer, out.Older = on, f.Before
+		if len(all) > 0 {
+			out.Older = cursor(all[len(all)-1])
+		}
+		return out, nil
+	}
+	out.Older = on
+	if _, _, paged := parseCursor(f.After); paged && len(all) > 0 {
+		out.Newer = cursor(all[0])
+	}
+	return out, nil
+}
+
+// backwards reports whether the page is read from its oldest scan upwards.
+func (f Filter) backwards() bool {
+	_, _, after := parseCursor(f.After)
+	_, _, before := parseCursor(f.Before)
+	return before && !after
+}
+
+// lines reads scans of a place, newest first (from a Before cursor: oldest first).
+func lines(tx *gorm.DB, p Place, f Filter, limit int) ([]Line, error) {
+	inner, sifted := limit, ""
+	where, siftArgs := f.sifted("s.")
+	if len(where) > 0 {
+		inner, sifted = siftLimit, " WHERE "+strings.Join(where, " AND ")
+	}
+	from, args := f.candidates(tx, p, inner)
 	var all []Line
 	err := tx.Raw(`SELECT s.id, s.ref, s.at, s.outcome, s.copy_serial, s.channel, s.utm_source, s.utm_medium, s.utm_campaign, s.device, s.app, s.address,
-		coalesce(m.name, '') AS member, coalesce(g.name, '') AS guest
-		FROM scans s LEFT JOIN members m ON m.id = s.member_id LEFT JOIN guests g ON g.id = s.guest_id
-		WHERE `+where+` ORDER BY s.at DESC, s.id DESC LIMIT ?`, append(args, limit)...).Scan(&all).Error
+		coalesce(m.name, '') AS member, coalesce(g.name, '') AS guest, s.label, s.code
+		FROM (`+from+`) s LEFT JOIN members m ON m.id = s.member_id LEFT JOIN guests g ON g.id = s.guest_id`+sifted+
+		f.order("s")+` LIMIT ?`, append(append(args, siftArgs...), limit)...).Scan(&all).Error
 	if err != nil {
 		return nil, fmt.Errorf("read scans: %w", err)
 	}
 	return all, nil
 }
 
-// days counts scans and joins per day of the organisation, today last.
-func (s *Service) days(tx *gorm.DB, f code.Facts) ([]Day, error) {
-	now := s.now().In(f.Location())
-	days := make([]Day, chartDays)
-	terms, args := make([]string, chartDays), []any{}
-	for i := range days {
-		from := time.Date(now.Year(), now.Month(), now.Day()-chartDays+1+i, 0, 0, 0, 0, f.Location())
-		to := time.Date(now.Year(), now.Month(), now.Day()-chartDays+2+i, 0, 0, 0, 0, f.Location())
-		days[i].Date = from
-		terms[i] = fmt.Sprintf(`SELECT %d AS i,
-			(SELECT count(*) FROM scans WHERE code_id = ? AND at >= ? AND at < ? AND outcome = 'live') AS scans,
-			(SELECT count(*) FROM memberships WHERE group_id = ? AND code_id = ? AND joined_at >= ? AND joined_at < ?) AS joined`, i)
-		args = append(args, f.ID, from.UTC(), to.UTC(), f.GroupID, f.ID, from.UTC(), to.UTC())
+func (f Filter) order(table string) string {
+	if f.backwards() {
+		return fmt.Sprintf(" ORDER BY %[1]s.at, %[1]s.id", table)
 	}
-	var counts []struct{ I, Scans, Joined int }
-	if err := tx.Raw(strings.Join(terms, " UNION ALL "), args...).Scan(&counts).Error; err != nil {
-		return nil, fmt.Errorf("count scans per day: %w", err)
+	return fmt.Sprintf(" ORDER BY %[1]s.at DESC, %[1]s.id DESC", table)
+}
+
+// candidates are the first limit scans of the place that an index finds. Each
+// code is read from its own end of the index, so that a group with a hundred
+// codes does not sort their scans.
+func (f Filter) candidates(tx *gorm.DB, p Place, limit int) (string, []any) {
+	conditions, args := f.indexed()
+	where := strings.Join(append([]string{"x.code_id = c.id"}, conditions...), " AND ") + f.order("x") + " LIMIT ?"
+	from := "codes c CROSS JOIN LATERAL (SELECT x.* FROM scans x WHERE " + where + ") y"
+	if !database.Postgres(tx) { // no LATERAL there
+		from = "codes c JOIN scans y ON y.id IN (SELECT x.id FROM scans x WHERE " + where + ")"
 	}
-	for _, c := range counts {
-		days[c.I].Scans, days[c.I].Joined = c.Scans, c.Joined
+	return "SELECT y.*, c.label, c.public_id AS code FROM " + from + " WHERE " + p.codes() + f.order("y") + " LIMIT ?", append(args, limit, p.id, limit)
+}
+
+// edge is the last scan that was looked through when a search stopped at
+// siftLimit; the zero Line when it came to the end.
+func (f Filter) edge(tx *gorm.DB, p Place) (Line, error) {
+	if where, _ := f.sifted(""); len(where) == 0 {
+		return Line{}, nil
 	}
-	return days, nil
+	from, args := f.candidates(tx, p, siftLimit)
+	var last []Line
+	err := tx.Raw("SELECT s.id, s.at FROM ("+from+") s"+f.order("s")+" LIMIT 1 OFFSET ?", append(args, siftLimit-1)...).Scan(&last).Error
+	if err != nil {
+		return Line{}, fmt.Errorf("find where the search stopped: %w", err)
+	}
+	if len(last) == 0 {
+		return Line{}, nil
+	}
+	return last[0], nil
 }

@@ -24,11 +24,11 @@ type model struct {
 	byHead                        bool
 }
 
-var shanghai = time.FixedZone("CST", 8*3600)
+var chinaTime = time.FixedZone("CST", 8*3600)
 
 // outcome is the rule, and counts what it lets through.
 func (m *model) outcome(now time.Time, copied bool) string {
-	if day := now.In(shanghai).Format(time.DateOnly); day != m.day {
+	if day := now.In(chinaTime).Format(time.DateOnly); day != m.day {
 		m.day, m.today = day, 0
 	}
 	switch {

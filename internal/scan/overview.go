@@ -23,33 +23,46 @@ func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) 
 		return nil, err
 	}
 	scope, scopeArgs := access.Scope(by, "d.path")
-	days := lastDays(s.now().In(org.Location()))
-	terms, args := make([]string, len(days)), []any{}
-	for i, d := range days {
-		from, to := d.Date.UTC(), d.Date.AddDate(0, 0, 1).UTC()
-		terms[i] = fmt.Sprintf(`SELECT %d AS i,
-			(SELECT count(*) FROM scans s JOIN codes c ON c.id = s.code_id JOIN groups g ON g.id = c.group_id JOIN departments d ON d.id = g.department_id
-				WHERE s.at >= ? AND s.at < ? AND s.outcome = 'live' AND %s) AS scans,
-			(SELECT count(*) FROM memberships m JOIN groups g ON g.id = m.group_id JOIN departments d ON d.id = g.department_id
-				WHERE m.joined_at >= ? AND m.joined_at < ? AND %s) AS joined`, i, scope, scope)
-		args = append(append(args, from, to), scopeArgs...)
-		args = append(append(args, from, to), scopeArgs...)
+	days := lastDays(s.now().In(org.Location()), chartDays)
+	var scans []struct {
+		Day  string
+		Live int64
 	}
-	var counts []struct{ I, Scans, Joined int }
+	err = tx.Raw(`SELECT s.day, CAST(sum(s.live) AS bigint) AS live FROM scan_days s JOIN codes c ON c.id = s.code_id
+		JOIN groups g ON g.id = c.group_id JOIN departments d ON d.id = g.department_id
+		WHERE s.day >= ? AND `+scope+` GROUP BY s.day`, append([]any{days[0].key()}, scopeArgs...)...).Scan(&scans).Error
+	if err != nil {
+		return nil, fmt.Errorf("sum scans per day: %w", err)
+	}
+	live := map[string]int64{}
+	for _, one := range scans {
+		live[one.Day] = one.Live
+	}
+	terms, args := make([]string, len(days)), []any{}
+	for i := range days {
+		days[i].Scans = int(live[days[i].key()])
+		terms[i] = fmt.Sprintf(`SELECT %d AS i, (SELECT count(*) FROM memberships m JOIN groups g ON g.id = m.group_id JOIN departments d ON d.id = g.department_id
+				WHERE m.joined_at >= ? AND m.joined_at < ? AND %s) AS joined`, i, scope)
+		args = append(append(args, days[i].Date.UTC(), days[i].Date.AddDate(0, 0, 1).UTC()), scopeArgs...)
+	}
+	var counts []struct{ I, Joined int }
 	if err := tx.Raw(strings.Join(terms, " UNION ALL "), args...).Scan(&counts).Error; err != nil {
-		return nil, fmt.Errorf("count scans and joins per day: %w", err)
+		return nil, fmt.Errorf("count joins per day: %w", err)
 	}
 	for _, c := range counts {
-		days[c.I].Scans, days[c.I].Joined = c.Scans, c.Joined
+		days[c.I].Joined = c.Joined
 	}
 	return days, nil
 }
 
-// lastDays are the chart's days without counts; now is in the organisation's zone.
-func lastDays(now time.Time) []Day {
-	days := make([]Day, chartDays)
+// lastDays are a chart's days without counts, today last; now is in the organisation's zone.
+func lastDays(now time.Time, n int) []Day {
+	days := make([]Day, n)
 	for i := range days {
-		days[i].Date = time.Date(now.Year(), now.Month(), now.Day()-chartDays+1+i, 0, 0, 0, 0, now.Location())
+		days[i].Date = time.Date(now.Year(), now.Month(), now.Day()-n+1+i, 0, 0, 0, 0, now.Location())
 	}
 	return days
 }
+
+// key is the day as the roll-ups name it.
+func (d Day) key() string { return d.Date.Format(time.DateOnly) }

@@ -4,58 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"errors"
 	"strconv"
 	"strings"
 	"testing"
 
-	"doorplate/internal/access"
 	"doorplate/internal/code"
-	"doorplate/internal/fault"
 	"doorplate/internal/scan"
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
-
-func TestTheHistoryPagesAndHidesAddresses(t *testing.T) {
-	ctx := context.Background()
-	onBoth(t, func(t *testing.T, g *gate) {
-		id := g.issue(g.w.Super, code.Form{})
-		for range 45 {
-			g.want(id, scan.Live)
-		}
-		seen, after := map[string]bool{}, ""
-		for range 3 {
-			a, err := g.scans.Activity(ctx, g.w.Head, id, after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, l := range a.Lines {
-				if seen[l.Ref] || l.Address != "192.0.2.7" {
-					t.Errorf("line %+v", l)
-				}
-				seen[l.Ref] = true
-			}
-			after = a.Next
-		}
-		if len(seen) != 45 || after != "" {
-			t.Errorf("%d lines on three pages, next %q", len(seen), after)
-		}
-		owner := g.w.Staff
-		owner.Duties = map[int64]access.Duty{g.group: access.Owner}
-		a, err := g.scans.Activity(ctx, owner, id, "")
-		if err != nil || a.Addresses || a.Lines[0].Address != "" || len(a.Days) != 30 || a.Days[29].Scans != 45 {
-			t.Errorf("owner reads %v %+v %+v", err, a.Lines[0], a.Days)
-		}
-		var forbidden fault.Forbidden
-		if _, err := g.scans.Activity(ctx, g.w.Staff, id, ""); !errors.As(err, &forbidden) {
-			t.Errorf("staff: %v", err)
-		}
-		if _, err := g.scans.Activity(ctx, g.w.OtherHead, id, ""); !errors.Is(err, fault.NotFound) {
-			t.Errorf("a foreign head: %v", err)
-		}
-	})
-}
 
 func TestTheExportIsWholeAndHarmless(t *testing.T) {
 	ctx := context.Background()
@@ -65,7 +22,7 @@ func TestTheExportIsWholeAndHarmless(t *testing.T) {
 		r.UTMSource, r.UTMCampaign, r.MemberID = "=cmd()", "春\x00季", g.w.Staff.MemberID
 		g.record(r)
 		last := g.want(id, scan.Live)
-		export, err := g.scans.Export(ctx, g.w.Head, id)
+		export, err := g.scans.Export(ctx, g.w.Head, scan.Spot{Code: id}, scan.Filter{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,6 +33,7 @@ type Session struct {
 	MemberID   *int64
 	GuestID    *int64
 	Name       string
+	ScanLive   bool // false: the visit is only good for waiting while the code does not live
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 }
@@ -79,10 +80,11 @@ func (s *Service) Redeem(ctx context.Context, ticket, joinCookie string) (string
 	value := secret.Token(24)
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		var row struct {
-			ID     int64
-			CodeID *int64
+			ID      int64
+			CodeID  *int64
+			Outcome string
 		}
-		err := tx.Table("scans").Select("id", "code_id").Where("ref = ?", ref).Take(&row).Error
+		err := tx.Table("scans").Select("id", "code_id", "outcome").Where("ref = ?", ref).Take(&row).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			return spent
 		} else if err != nil {
@@ -99,7 +101,7 @@ func (s *Service) Redeem(ctx context.Context, ticket, joinCookie string) (string
 		if !now.Before(expires) || row.CodeID == nil {
 			return spent
 		}
-		session := Session{SecretHash: SecretHash(s.keys, value), ScanID: row.ID, CodeID: *row.CodeID, CreatedAt: now, ExpiresAt: now.Add(JoinCookieLife)}
+		session := Session{SecretHash: SecretHash(s.keys, value), ScanID: row.ID, CodeID: *row.CodeID, ScanLive: row.Outcome == Live, CreatedAt: now, ExpiresAt: now.Add(JoinCookieLife)}
 		won := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "scan_id"}}, DoNothing: true}).Create(&session)
 		if won.Error != nil {
 			return fmt.Errorf("redeem ticket: %w", won.Error)

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Cuts the fonts of this directory out of Noto Sans SC (OFL 1.1), at exactly the versions below: regular with the
+# characters of GBK, bold with those of GB 2312, both with Latin, Greek, Cyrillic and the usual signs. Needs npm and node.
+set -eu
+
+noto=0.4.3
+subset=2.9.0
+
+here=$(cd "$(dirname "$0")" && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+npm install --silent --no-save "@expo-google-fonts/noto-sans-sc@$noto" "subset-font@$subset"
+
+cat >cut.mjs <<'EOF'
+import subset from 'subset-font';
+import fs from 'node:fs';
+
+// Every character that two bytes between these bounds say in GBK.
+function hanzi(lead, lastLead, trail) {
+  const gbk = new TextDecoder('gbk', { fatal: true });
+  let all = '';
+  for (let a = lead; a <= lastLead; a++)
+    for (let b = trail; b <= 0xfe; b++) {
+      try {
+        const c = gbk.decode(new Uint8Array([a, b]));
+        if (c.length === 1) all += c;
+      } catch { /* not assigned */ }
+    }
+  return all;
+}
+
+const signs = [[0x20, 0x7e], [0xa0, 0x17f], [0x370, 0x45f], [0x2000, 0x25ff], [0x2600, 0x26ff], [0x3000, 0x30ff], [0xff00, 0xffef]]
+  .map(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i)).join('')).join('');
+const noto = (name) => fs.readFileSync(`node_modules/@expo-google-fonts/noto-sans-sc/${name}/NotoSansSC_${name}.ttf`);
+for (const [out, weight, text] of [['regular', '400Regular', hanzi(0x81, 0xfe, 0x40)], ['bold', '700Bold', hanzi(0xa1, 0xf7, 0xa1)]])
+  fs.writeFileSync(`${process.argv[2]}/${out}.ttf`, await subset(noto(weight), text + signs, { targetFormat: 'truetype', noLayoutClosure: true }));
+EOF
+node cut.mjs "$here"
+cp node_modules/@expo-google-fonts/noto-sans-sc/LICENSE_FONT "$here/LICENSE"
