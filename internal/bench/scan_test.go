@@ -35,6 +35,7 @@ const scanCodes = 50
 type ours struct {
 	db      *gorm.DB
 	handler http.Handler
+	scans   *scan.Service
 	tokens  []string // of codes without a cap
 	capped  string   // of one code with both caps, which are out of reach
 	ids     []string // public ids, which is all that the rivals look at
@@ -53,7 +54,7 @@ func newOurs(b *testing.B, db *gorm.DB) *ours {
 	groups, codes := group.New(db, trail, now), code.New(db, keys, trail, now, cfg.BaseURL)
 	scans := scan.New(db, keys, codes, trail, now)
 	b.Cleanup(scans.Close)
-	o := &ours{db: db}
+	o := &ours{db: db, scans: scans}
 	o.handler = web.New(web.Deps{
 		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db), Auth: auth.New(db, keys, trail, jobs.New(db, keys, now, log), now),
 		Directory: directory.New(db, trail, now), Groups: groups, Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scans,

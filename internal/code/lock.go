@@ -35,6 +35,8 @@ var lockColumns = []lockColumn{
 	{"c.generation", func(f *Facts) any { return &f.Generation }},
 	{"c.refreshed_at", func(f *Facts) any { return &f.RefreshedAt }},
 	{"c.version", func(f *Facts) any { return &f.Version }},
+	{"c.terms_by", func(f *Facts) any { return &f.TermsBy }},
+	{"c.terms_at", func(f *Facts) any { return &f.TermsAt }},
 	{"c.issued_by", func(f *Facts) any { return &f.IssuedBy }},
 	{"c.issued_at", func(f *Facts) any { return &f.IssuedAt }},
 	{"c.suspended_at", func(f *Facts) any { return &f.SuspendedAt }},
