@@ -62,6 +62,7 @@ var lockColumns = []lockColumn{
 	{"m.status = 'active'", func(f *Facts) any { return &f.IssuerActive }},
 	{issuerSQL, func(f *Facts) any { return &f.IssuerOK }},
 	{joiningOffSQL, func(f *Facts) any { return &f.JoiningOff }},
+	{"(c.route <> 'one' OR g.series_id IS NOT NULL)", func(f *Facts) any { return &f.LeadsOn }},
 	{"coalesce((SELECT timezone FROM organisation WHERE id = 1), '')", func(f *Facts) any { return &f.Timezone }},
 	{"n.total", func(f *Facts) any { return &f.Total }},
 	{"n.day", func(f *Facts) any { return &f.Day }},
