@@ -172,7 +172,11 @@ func TestHostilePaths(t *testing.T) {
 		}
 		for _, v := range hostile {
 			super.harmless("ticket", super.get("/join/"+url.PathEscape(v)))
-			super.harmless("scan", super.get("/j/"+url.PathEscape(v)))
+			rec := super.get("/j/" + url.PathEscape(v))
+			super.harmless("scan", rec)
+			if rec.Code != 404 || rec.Header().Get("Doorplate-Scan") == "" {
+				t.Errorf("a scan of %.20q: %d, reference %q", v, rec.Code, rec.Header().Get("Doorplate-Scan"))
+			}
 			super.harmless("path", super.get("/"+url.PathEscape(v)))
 		}
 	})
