@@ -145,6 +145,9 @@ func (s *server) takeJoinStep(c echo.Context) error {
 		err = s.enterOrAsk(c, "")
 	}
 	var wrong fault.Invalid
+	if errors.As(err, &wrong) && typed.Get("password") != "" && wrong["phone"].Key == join.WhoAreYou {
+		return c.Redirect(http.StatusSeeOther, paths.Join) // the password was this step, the number is the next
+	}
 	if errors.As(err, &wrong) && !wantsJSON(c) {
 		return s.askJoin(c, http.StatusUnprocessableEntity, views.JoinProps{Wrong: told(c.Request().Context(), wrong), OnPhone: wrong["phone"].Key != ""})
 	}

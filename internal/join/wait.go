@@ -114,7 +114,7 @@ func (s *Service) Wait(ctx context.Context, who Visitor) (out View, err error) {
 			return err
 		}
 		if v.person == nil {
-			return fault.Invalid{"phone": fault.Msg("join.error.phone.missing")}
+			return fault.Invalid{"phone": fault.Msg(WhoAreYou)}
 		}
 		if v.session.MemberID == nil && v.session.GuestID == nil {
 			if err := s.bind(tx, &v); err != nil {
