@@ -115,7 +115,7 @@ func LetIn(tx *gorm.DB, trail *audit.Trail, m *Membership, at time.Time) (Admiss
 	}
 	if got == NoSeat {
 		g, err := series.roomOrNext(tx, trail, at)
-		if err != nil || g == nil {
+		if err != nil || g == nil || m.GuestID != nil && !g.Admits() {
 			return NoSeat, err
 		}
 		m.GroupID = g.ID
