@@ -94,7 +94,7 @@ func Admit(tx *gorm.DB, m *Membership, at time.Time) (Admission, error) {
 func EndFor(tx *gorm.DB, memberID int64, at time.Time, reason string) (int64, error) {
 	// In one order, as everybody takes more than one group.
 	var held []int64
-	err := tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
+	err := tx.Table("groups").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
 		Where("id IN (SELECT group_id FROM memberships WHERE member_id = ? AND status = 'active')", memberID).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return 0, fmt.Errorf("hold the groups: %w", err)

@@ -120,7 +120,7 @@ func (s *Service) onWaiter(ctx context.Context, by access.Actor, gid string, id 
 		if err := group.HoldSeries(tx, []int64{g.ID}); err != nil {
 			return err
 		}
-		err = tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", g.ID).Pluck("id", &held).Error
+		err = tx.Table("groups").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", g.ID).Pluck("id", &held).Error
 		if err != nil {
 			return fmt.Errorf("hold the group: %w", err)
 		}
