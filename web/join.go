@@ -116,6 +116,8 @@ func (s *server) barVisit(c echo.Context, v join.View) error {
 		d.Outcome, d.After = scan.Off, v.Code.OpensIn(s.Now())
 	case scan.Daily:
 		d.Outcome = scan.Exhausted
+	case scan.Copy:
+		d.Outcome = scan.Revoked
 	}
 	notice, err := s.Scans.Notice(c.Request().Context(), d)
 	if err != nil {

@@ -127,7 +127,7 @@ func (s *Service) hold(tx *gorm.DB, v *visit) error {
 			return Again
 		}
 	}
-	exclusive, err := holdRooms(tx, *v)
+	exclusive, err := holdRooms(tx, v)
 	if err != nil {
 		return err
 	}
