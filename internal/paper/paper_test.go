@@ -63,7 +63,7 @@ func zbar(t *testing.T, files ...string) []string {
 
 func address(i int) string { return fmt.Sprintf("https://door.chenxing.example/j/1%028d", i*104729) }
 
-func codeOf(t *testing.T, i int, level qr.Level) *qr.Matrix {
+func codeOf(t testing.TB, i int, level qr.Level) *qr.Matrix {
 	t.Helper()
 	m, err := qr.Encode(address(i), level)
 	if err != nil {
@@ -74,7 +74,7 @@ func codeOf(t *testing.T, i int, level qr.Level) *qr.Matrix {
 
 const longName = "这是一个非常非常长的群名称用来看看六十个字的群名在门牌海报上会不会换行缩小或者溢出边界还要再补一些字凑够六十个字才行啊好了"
 
-func poster(t *testing.T, i int) Poster {
+func poster(t testing.TB, i int) Poster {
 	names := []string{"平台技术交流群", "Platform Engineering Knowledge Exchange and Announcements", longName, "👩‍👩‍👧 Q3 🎉 שלום", "<b>群</b>"}
 	return Poster{Size: Sizes[i%3], Lang: []string{"zh-CN", "en"}[i%2], Organisation: "晨星科技", Path: "研发中心 / 平台组", Group: names[i%len(names)],
 		Seal: []string{"", "官方群"}[i%2], Invite: "微信或相机扫码，申请加入", Benefit: strings.Repeat("好处", i%40), Purpose: strings.Repeat("用途", i%200),
@@ -200,7 +200,10 @@ func TestSheetHoldsEveryCode(t *testing.T) {
 		s.Entries = append(s.Entries, Entry{Code: m, Group: longName[:3*(i+1)], Purpose: strings.Repeat("用途", i), Validity: "永久有效", Typed: "7KD2-MQ9X"})
 		want = append(want, address(i))
 	}
-	data := s.PDF()
+	data, err := s.PDF()
+	if err != nil {
+		t.Fatal(err)
+	}
 	files := pages(t, data, 120)
 	got := zbar(t, files...)
 	slices.Sort(got)

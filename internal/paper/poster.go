@@ -50,8 +50,8 @@ func (p Poster) PDF() ([]byte, error) {
 	if !known {
 		return nil, ErrSize
 	}
-	d := newDocument(joined(" ", p.Organisation, p.Group), p.Lang)
-	sheet := d.addPage(a4Width*scale, a4Height*scale, scale)
+	sheet := newDocument(joined(" ", p.Organisation, p.Group), p.Lang)
+	sheet.addPage(a4Width*scale, a4Height*scale, scale)
 	plate := box{margin, margin, a4Width - 2*margin, plateHeight}
 	sheet.rim(plate, 12, 3, 1.4, enamel, white)
 	for _, x := range []float64{plate.x + 15, plate.x + plate.w - 15} {
@@ -62,7 +62,7 @@ func (p Poster) PDF() ([]byte, error) {
 	}
 	sheet.posterPlate(p, plate.inset(12))
 	sheet.posterFoot(p, plate.y+plate.h+6)
-	return d.bytes(), nil
+	return sheet.bytes()
 }
 
 // posterPlate fills the plate: names above the code, what to do below it. What
