@@ -167,7 +167,7 @@ func CodeTargets(p CodeTargetsProps) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = shell(Page{Title: p.Label + t(ctx, "app.dot") + t(ctx, "codes.tab.targets"), Nav: "codes", Crumbs: codeCrumbs(ctx, p.GroupGID, p.GroupName,
+		templ_7745c5c3_Err = shell(Page{Title: t(ctx, "codes.tab.targets") + t(ctx, "app.dot") + p.Label, Nav: "codes", Crumbs: codeCrumbs(ctx, p.GroupGID, p.GroupName,
 			ui.Crumb{Text: p.Label, Href: paths.To(paths.Code, p.PublicID)}, ui.Crumb{Text: t(ctx, "codes.tab.targets")})}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

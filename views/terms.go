@@ -229,7 +229,7 @@ func speedText(ctx context.Context, n int) string {
 	if n == 0 {
 		return t(ctx, "terms.speed.none")
 	}
-	return t(ctx, "terms.speed.times", "Count", n)
+	return t(ctx, "terms.speed.times", "Count", n, "Number", grouped(int64(n)))
 }
 
 // withFix is a form's address with the cure of a risk filled in.

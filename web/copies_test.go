@@ -200,7 +200,7 @@ func TestReminders(t *testing.T) {
 			if n := doc.Find(`form[action="/codes/` + id + `/refresh"]`).Length(); n != 1 {
 				t.Errorf("%s: %d buttons refresh", at, n)
 			}
-			if doc.Find(`li a[href="/codes/prints"]`).Length() != 1 || doc.Find(`form[action$="/adopt"]`).Length() != 1 {
+			if doc.Find(`li a.text-reset[href="/codes/prints"]`).Length() != 1 || doc.Find(`form[action$="/adopt"]`).Length() != 1 {
 				t.Errorf("%s: stale prints or the orphan are missing", at)
 			}
 		}

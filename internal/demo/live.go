@@ -76,3 +76,14 @@ func (b *builder) groupNamed(name string) *group.Group {
 	}
 	return nil
 }
+
+// addEntries says by which code the members of a group came, so that the last
+// step of its funnel has something to count.
+func (b *builder) addEntries() error {
+	err := b.tx.Exec(`UPDATE memberships SET code_id = (SELECT c.id FROM codes c WHERE c.group_id = memberships.group_id AND c.issued_at <= memberships.joined_at ORDER BY c.id LIMIT 1)
+		WHERE source = 'demo'`).Error
+	if err != nil {
+		return fmt.Errorf("say how members came: %w", err)
+	}
+	return nil
+}

@@ -53,7 +53,8 @@ type Page struct {
 type Activity struct {
 	Lines     []Line
 	Days      []Day
-	Addresses bool // the reader may see where scans came from
+	Funnel    Funnel // of the same days
+	Addresses bool   // the reader may see where scans came from
 }
 
 // Activity reads a code's newest scans and its last 30 days, for somebody who
@@ -73,7 +74,10 @@ func (s *Service) Activity(ctx context.Context, by access.Actor, publicID string
 	if err != nil {
 		return a, err
 	}
-	a.Days, err = s.withJoined(tx, p, days)
+	if a.Days, err = s.withJoined(tx, p, days); err != nil {
+		return a, err
+	}
+	a.Funnel, err = s.funnel(tx, p, days[0].day)
 	return a, err
 }
 
