@@ -13,6 +13,7 @@ const (
 	maxBatch     = 512
 	batchTimeout = 5 * time.Second
 	drainTime    = 6 * time.Second
+	lookAgain    = 20 * time.Microsecond // while a batch gathers
 )
 
 // Start begins to write. Record does it too; a program calls it to be explicit.
@@ -34,24 +35,48 @@ func (s *Service) Close() {
 
 // write is the one writer: it takes what waits, writes it in one transaction,
 // answers, and looks again. The time a commit takes is what fills the next
-// batch; a timer would only make everybody wait.
+// batch; a fixed timer would only make everybody wait.
 func (s *Service) write(ctx context.Context) {
 	defer close(s.drained)
+	var last pace
 	for {
 		select {
 		case first := <-s.queue:
-			s.flush(ctx, s.gather(first))
+			last = s.flush(ctx, s.gather(first, last))
 		case <-s.closing:
 			for len(s.queue) > 0 {
-				s.flush(ctx, s.gather(<-s.queue))
+				s.flush(ctx, s.gather(<-s.queue, pace{}))
 			}
 			return
 		}
 	}
 }
 
-func (s *Service) gather(first *call) []*call {
-	batch := []*call{first}
+// pace is what the batch before was: how many scans, and how long they took.
+type pace struct {
+	scans int
+	took  time.Duration
+}
+
+// gather takes what waits. Those whom the batch before answered may be on their
+// way again, while others came during it: without a moment for them the two
+// halves would take turns for ever, each waiting for the other's commit. The
+// moment ends when as many are there as both together, and is short against a commit.
+func (s *Service) gather(first *call, last pace) []*call {
+	batch := s.take([]*call{first})
+	if last.scans < 2 {
+		return batch
+	}
+	all := min(maxBatch, len(batch)+last.scans)
+	for end := time.Now().Add(last.took / 8); len(batch) < all && time.Now().Before(end); {
+		time.Sleep(lookAgain)
+		batch = s.take(batch)
+	}
+	return batch
+}
+
+// take adds what waits to a batch.
+func (s *Service) take(batch []*call) []*call {
 	for len(batch) < maxBatch {
 		select {
 		case next := <-s.queue:
@@ -65,25 +90,28 @@ func (s *Service) gather(first *call) []*call {
 
 // flush writes a batch; when it fails, each scan by itself, so that one bad row
 // harms nobody else. Visitors who were already told 503 are left out.
-func (s *Service) flush(ctx context.Context, batch []*call) {
+func (s *Service) flush(ctx context.Context, batch []*call) pace {
 	batch = waiting(batch)
 	if len(batch) == 0 {
-		return
+		return pace{}
 	}
+	began := time.Now()
 	decisions, err := s.commit(ctx, batch)
+	last := pace{scans: len(batch), took: time.Since(began)}
 	if err == nil {
 		s.batches.Add(1)
 		s.written.Add(int64(len(batch)))
 		for i, c := range batch {
 			c.done <- answer{decision: decisions[i]}
 		}
-		return
+		return last
 	}
 	for _, c := range batch {
 		if !c.left.Load() {
 			c.done <- s.retry(ctx, c, err)
 		}
 	}
+	return last
 }
 
 func waiting(batch []*call) []*call {
