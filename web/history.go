@@ -128,7 +128,13 @@ func (s *server) downloadGroupScans(c echo.Context) error {
 // exportScans streams the scans of a place: all of them, or those that the
 // same filter as on the page leaves.
 func (s *server) exportScans(c echo.Context, at scan.Spot) error {
-	filter, wrong := s.historyFilter(c, typedHistory(c))
+	typed := typedHistory(c)
+	filter, wrong := s.historyFilter(c, typed)
+	for name, known := range map[string]string{"outcome": typed.Outcome, "device": typed.Device, "app": typed.App} {
+		if known == "" && queryText(c, name) != "" { // a slip must not hand out everything
+			wrong[name] = fault.Msg("history.error.choice")
+		}
+	}
 	if len(wrong) > 0 {
 		return wrong
 	}

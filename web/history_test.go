@@ -184,6 +184,9 @@ func TestScansAreExportedAsFiltered(t *testing.T) {
 				t.Errorf("a formula: %v", rows[1])
 			}
 		}
+		for _, slip := range []string{"outcome=exhaused", "device=phone", "app=%3Cb%3E"} { // not everything, as if nothing were asked
+			want(t, head.get("/codes/"+code+"/scans.csv?"+slip), http.StatusUnprocessableEntity)
+		}
 		if n := s.count("SELECT count(*) FROM audit_entries WHERE action = 'scans.export' AND object_kind = 'group'"); n != 2 {
 			t.Errorf("%d entries about the group's exports", n)
 		}

@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "followed", "dead", "image"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -57,7 +57,7 @@ type props struct {
 	gid, code, request             string
 	department, member, membership string
 	run, approval, preset, waiter  string
-	print                          string
+	print, image, channel          string
 }
 
 func (s *site) props() props {
@@ -71,7 +71,13 @@ func (s *site) props() props {
 		room, s.colleague(s.w.Platform).MemberID, s.clock.Now()))
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
+	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
+	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
+	p.image = fmt.Sprint(s.count("SELECT id FROM entry_images"))
 	super := s.as(s.w.Super)
+	want(s.t, super.post("/codes/"+p.code+"/channels", "channel_name", "展台", "utm_source", "fair"), 303)
+	p.channel = fmt.Sprint(s.count("SELECT id FROM code_channels"))
+	want(s.t, super.post("/codes/"+p.code+"/copies", "count", "2", "place", "门", "channel", p.channel), 303)
 	rec := super.importFile("姓名,手机\n李雷,139\n", "dry_run", "on")
 	want(s.t, rec, 303)
 	s.importWork()
@@ -100,6 +106,12 @@ func (p props) path(pattern string) string {
 			parts[i] = id[parts[i-1]]
 		case ":membership":
 			parts[i] = p.membership
+		case ":image":
+			parts[i] = p.image
+		case ":channel":
+			parts[i] = p.channel
+		case ":serial":
+			parts[i] = "1"
 		case ":waiter":
 			parts[i] = p.waiter
 		case ":token", ":ticket":
@@ -160,7 +172,11 @@ func TestHostilePaths(t *testing.T) {
 		}
 		for _, v := range hostile {
 			super.harmless("ticket", super.get("/join/"+url.PathEscape(v)))
-			super.harmless("scan", super.get("/j/"+url.PathEscape(v)))
+			rec := super.get("/j/" + url.PathEscape(v))
+			super.harmless("scan", rec)
+			if rec.Code != 404 || rec.Header().Get("Doorplate-Scan") == "" {
+				t.Errorf("a scan of %.20q: %d, reference %q", v, rec.Code, rec.Header().Get("Doorplate-Scan"))
+			}
 			super.harmless("path", super.get("/"+url.PathEscape(v)))
 		}
 	})
@@ -184,8 +200,21 @@ func (p props) fields() [][]string {
 		"open_to", "18:00", "open_days2", "6", "open_from2", "22:00", "open_to2", "02:00", "daily_cap", "1", "total_cap", "2", "networks", "10.0.0.0/8", "audience", p.department,
 		"audience_roles", "head", "audience_person", p.member, "audience_people", "DP0005", "password", "open sesame", "password_remove", "on", "benefit", "x", "fallback", "group",
 		"fallback_url", "https://chat.example/a", "fallback_group", p.gid, "version", "", "complete", "on"}
+	renewal := []string{"valid_until", "2026-12-12", "reason", "x", "generation", "1"}
+	printed := []string{"count", "2", "place", "门", "custodian", "DP0005", "channel", p.channel}
 	one := []string{"member_id", p.member, "phone", "", "action", "add", "duty", "review"}
 	return [][]string{
+		{"/groups/:id/images", "valid_until", "2026-12-12", "max_uses", "100"}, {"/groups/:id/images/:image", "action", "up", "max_uses", "100", "reason", "x"},
+		{"/groups/:id/images/:image", "action", "", "max_uses", "100"}, {"/groups/:id/images/:image", "action", "dead", "reason", "x"},
+		{"/groups/:id/custodian", "member_id", p.member, "phone", ""}, {"/groups/:id/entry", "keep", "on"},
+		{"/groups/:id/series", "action", "", "base", "群", "threshold", "90"}, {"/groups/:id/series", "action", "stop", "base", "", "threshold", ""},
+		{"/codes/:id/targets", "action", "", "route", "order", "version", "1"}, {"/codes/:id/targets", "action", "add", "group", p.gid, "version", "1"},
+		{"/codes/:id/targets", "action", "tune", "group", p.gid, "weight", "2", "department", p.department, "version", "1"},
+		{"/codes/:id/targets", "action", "up", "group", p.gid, "version", "1"}, {"/codes/:id/targets", "action", "remove", "group", p.gid, "version", "1"},
+		append([]string{"/codes/:id/copies"}, printed...), append([]string{"/codes/:id/copies/:serial", "photo", "", "photo_drop", ""}, printed[2:]...),
+		{"/codes/:id/copies/again", "x", ""}, {"/codes/:id/copies/:serial/remove", "back", "", "list", ""}, {"/codes/:id/copies/:serial/revoke", "reason", "x"},
+		{"/codes/:id/channels", "channel_name", "展台", "utm_source", "fair", "utm_medium", "a", "utm_campaign", "b"}, {"/codes/:id/channels/:channel/delete", "x", ""},
+		append([]string{"/codes/:id/refresh"}, renewal...), {"/codes/adopt", "id", p.code}, {"/genuine", "typed", "AAAA"},
 		append([]string{"/groups"}, group...), append([]string{"/groups/:id"}, group...),
 		append([]string{"/contacts/members"}, member...), append([]string{"/contacts/members/:id"}, member...),
 		{"/lang", "lang", "en", "next", "/groups"}, {"/contacts/departments", "name", "新", "parent_id", p.department},
@@ -260,7 +289,7 @@ func TestHostileFields(t *testing.T) {
 // assault posts as a form, with what a public form carries, to somebody whom no limit stops.
 func (b *browser) assault(route, path string, pairs []string, field, value string) {
 	b.t.Helper()
-	if route == "/login" || route == "/login/verify" || route == "/s" || strings.HasPrefix(route, "/join") {
+	if route == "/login" || route == "/login/verify" || route == "/s" || route == "/genuine" || strings.HasPrefix(route, "/join") {
 		b.exec("DELETE FROM throttles")
 	}
 	if _, known := b.cookies["doorplate_session"]; !known {

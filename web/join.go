@@ -116,6 +116,8 @@ func (s *server) barVisit(c echo.Context, v join.View) error {
 		d.Outcome, d.After = scan.Off, v.Code.OpensIn(s.Now())
 	case scan.Daily:
 		d.Outcome = scan.Exhausted
+	case scan.Copy:
+		d.Outcome = scan.Revoked
 	}
 	notice, err := s.Scans.Notice(c.Request().Context(), d)
 	if err != nil {
@@ -145,6 +147,9 @@ func (s *server) takeJoinStep(c echo.Context) error {
 		err = s.enterOrAsk(c, "")
 	}
 	var wrong fault.Invalid
+	if errors.As(err, &wrong) && typed.Get("password") != "" && wrong["phone"].Key == join.WhoAreYou {
+		return c.Redirect(http.StatusSeeOther, paths.Join) // the password was this step, the number is the next
+	}
 	if errors.As(err, &wrong) && !wantsJSON(c) {
 		return s.askJoin(c, http.StatusUnprocessableEntity, views.JoinProps{Wrong: told(c.Request().Context(), wrong), OnPhone: wrong["phone"].Key != ""})
 	}

@@ -18,6 +18,7 @@ import (
 
 	"doorplate/internal/fault"
 	"doorplate/internal/i18n"
+	"doorplate/internal/paths"
 	"doorplate/internal/secret"
 )
 
@@ -77,12 +78,16 @@ func (s *server) harden(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // clean takes out of the query what no database stores as text, NUL and broken
-// UTF-8, so that no handler has to think of it. A path with either leads nowhere.
+// UTF-8, so that no handler has to think of it. A path with either leads nowhere,
+// but a garbled token is a scan like any other and is kept as one.
 func (s *server) clean(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
 		if !utf8.ValidString(u.Path) || strings.ContainsRune(u.Path, 0) {
-			return fault.NotFound
+			if !strings.HasPrefix(u.Path, strings.TrimSuffix(paths.Scan, ":token")) {
+				return fault.NotFound
+			}
+			u.Path, u.RawPath = strings.ReplaceAll(strings.ToValidUTF8(u.Path, "\uFFFD"), "\x00", "\uFFFD"), ""
 		}
 		if strings.Contains(u.RawQuery, "%") || !utf8.ValidString(u.RawQuery) {
 			q := u.Query()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"doorplate/internal/access"
+	"doorplate/internal/paths"
 	"doorplate/web"
 )
 
@@ -224,7 +225,7 @@ var lines = []line{
 
 	{route: "GET /prints/new", own: review},
 	{route: "POST /prints", own: review, fields: sends("format", "svg")},
-	{route: "GET /prints/codes.zip", own: review},
+	{route: "GET /prints/codes.zip", own: review, fields: func(o things) []string { return []string{"group", o.gid} }}, // all there are would be too many at once
 	{route: "GET /prints/:id", at: atPrint, own: review, foreign: hidden},
 	{route: "GET /prints/:id/file", at: atPrint, own: review, foreign: hidden},
 	{route: "POST /prints/:id/cancel", at: atPrint, own: review, foreign: hidden},
@@ -381,12 +382,12 @@ func (b *browser) walk(l line, o things) *httptest.ResponseRecorder {
 		}
 	}
 	path := strings.Join(parts, "/")
-	if method == http.MethodGet {
-		return b.get(path)
-	}
 	var pairs []string
 	if l.fields != nil {
 		pairs = l.fields(o)
+	}
+	if method == http.MethodGet {
+		return b.get(paths.With(path, pairs...))
 	}
 	return b.post(path, pairs...)
 }

@@ -156,6 +156,13 @@ func TestAPasswordAtTheDoor(t *testing.T) {
 		want(t, again.prove(s.w.StaffPhone), 303, "/join")
 		again.shows("pending") // who has asked needs no password
 
+		first := s.visitor().scanned(id) // who sends the password alone is asked for the number next
+		want(t, first.fill("/join", "/join", "password", "wrong one"), 422)
+		want(t, first.fill("/join", "/join", "password", "芝麻开门"), 303, "/join")
+		if doc := page(t, first.get("/join")); doc.Find("[name=password]").Length() != 0 || doc.Find("[name=phone]").Length() != 1 {
+			t.Error("the next step is not the number alone")
+		}
+
 		sneak := s.visitor().scanned(id)
 		want(t, sneak.prove(s.w.OtherStaffPhone), 303, "/join")
 		sneak.shows("form")

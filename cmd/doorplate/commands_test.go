@@ -100,6 +100,23 @@ func TestTermEndsTheServerCleanly(t *testing.T) {
 	}
 }
 
+// However long the query, a scan is answered as a scan.
+func TestALongAddressIsAScanLikeAnyOther(t *testing.T) {
+	i := newInstance(t, "")
+	if _, errs, code := i.run("demo"); code != 0 {
+		t.Fatal(errs)
+	}
+	i.serve().ready()
+	answer, err := http.Get(i.base + "/j/forged?utm_source=" + strings.Repeat("x", 100<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != 404 || answer.Header.Get("Doorplate-Scan") == "" {
+		t.Errorf("answered %s, reference %q", answer.Status, answer.Header.Get("Doorplate-Scan"))
+	}
+}
+
 // A PostgreSQL that is not there yet is waited for.
 func TestTheServerWaitsForPostgres(t *testing.T) {
 	dsn := testkit.PostgresURL(t)

@@ -66,7 +66,7 @@ func (p *program) run(ctx context.Context, listener net.Listener) error {
 	}))
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 10 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 256 << 10,
 	}
 	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(listener) }()

@@ -21,6 +21,9 @@ const (
 // Roles lists what an audience may name, in the order of the form.
 var Roles = []string{RoleSuper, RoleHead, RoleDuty, RoleMember}
 
+// Capped reports whether the code lets only so many scans through.
+func (c Code) Capped() bool { return c.DailyCap > 0 || c.TotalCap > 0 }
+
 // Narrow reports whether only an audience may use the code.
 func (c Code) Narrow() bool {
 	return c.Audience != "" || c.AudienceRoles != "" || c.AudiencePeople != ""

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"doorplate/internal/access"
 	"doorplate/internal/fault"
@@ -73,7 +74,9 @@ func joins(tx *gorm.DB, by access.Actor, groupID int64, path string) (bool, erro
 // lockCode takes the code's row until the transaction ends, so that of two
 // people who press at once the second sees what the first did.
 func lockCode(tx *gorm.DB, publicID string) error {
-	if err := tx.Exec("UPDATE codes SET label = label WHERE public_id = ?", publicID).Error; err != nil {
+	// Not by an UPDATE: the next one of this transaction would then lock all that the row names, its group included.
+	var held []int64
+	if err := tx.Table("codes").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("public_id = ?", publicID).Pluck("id", &held).Error; err != nil {
 		return fmt.Errorf("lock code: %w", err)
 	}
 	return nil

@@ -27,8 +27,9 @@ func (h Hours) OpenAt(local time.Time) bool {
 // NextOpening is the next moment at which a code that is closed now opens;
 // false when it never does.
 func (h Hours) NextOpening(local time.Time) (time.Time, bool) {
-	start := time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute()/15*15, 0, 0, local.Location())
-	for i := 1; i <= Quarters; i++ {
+	// Not by the date's fields: the hour that comes twice would begin anew.
+	start := local.Truncate(15 * time.Minute)
+	for i := 1; i <= 2*Quarters; i++ { // a time that lies in a skipped hour comes a week later
 		if at := start.Add(time.Duration(i) * 15 * time.Minute); h.OpenAt(at) {
 			return at, true
 		}

@@ -78,7 +78,10 @@ func (d desk) fill(c *Code, form Form) (wrong fault.Invalid, err error) {
 	if form.Validity == Permanent && !form.ConfirmPermanent {
 		wrong["confirm_permanent"] = fault.Msg("codes.error.confirm")
 	}
-	return wrong, checkPermanent(d.by, d.group, d.policies, c.narrows(d.group.Type), wrong)
+	if err := checkPermanent(d.by, d.group, d.policies, c.narrows(d.group.Type), wrong); err != nil {
+		return wrong, err
+	}
+	return wrong, d.checkBehind(*c, wrong)
 }
 
 // setTimes sets start and end. Days are counted from the start.
@@ -182,6 +185,9 @@ func (s *Service) SaveTerms(ctx context.Context, by access.Actor, publicID strin
 	return s.change(ctx, by, access.CodeTemporary, publicID, func(tx *gorm.DB, f Facts) error {
 		if form.Version != 0 && form.Version != f.Version {
 			return staleTerms(tx, f)
+		}
+		if err := holdBehind(tx, f); err != nil {
+			return err
 		}
 		g, err := lockGroup(tx, f.GroupGID)
 		if err != nil {

@@ -36,7 +36,7 @@ func lock(tx *gorm.DB, by access.Actor, right access.Right, gid string) (Group, 
 	if !speakable.MatchString(gid) {
 		return row, fault.NotFound
 	}
-	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Where("gid = ?", gid).Take(&row).Error
+	err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Select("id").Where("gid = ?", gid).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return row, fault.NotFound
 	} else if err != nil {

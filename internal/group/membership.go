@@ -60,6 +60,7 @@ func Joined(tx *gorm.DB, groupID int64, p Person) (bool, error) {
 // Admit takes a seat and writes the membership, inside the caller's
 // transaction. The seat is one conditional statement on the group's row, which
 // then stays locked: capacity is never exceeded however many press at once.
+// There is no seat for a guest in an internal group.
 // m names group, person, source, code and request; state and time are filled in.
 func Admit(tx *gorm.DB, m *Membership, at time.Time) (Admission, error) {
 	// Touching the row first puts everybody who wants into this group in one line.
@@ -74,7 +75,8 @@ func Admit(tx *gorm.DB, m *Membership, at time.Time) (Admission, error) {
 	if in {
 		return AlreadyIn, nil
 	}
-	seat := tx.Exec("UPDATE groups SET member_count = member_count + 1 WHERE id = ? AND status = 'active' AND member_count < capacity", m.GroupID)
+	seat := tx.Exec("UPDATE groups SET member_count = member_count + 1 WHERE id = ? AND status = 'active' AND member_count < capacity AND (type <> 'internal' OR ?)",
+		m.GroupID, m.GuestID == nil)
 	if seat.Error != nil {
 		return NoSeat, fmt.Errorf("take a seat: %w", seat.Error)
 	}
@@ -92,7 +94,7 @@ func Admit(tx *gorm.DB, m *Membership, at time.Time) (Admission, error) {
 func EndFor(tx *gorm.DB, memberID int64, at time.Time, reason string) (int64, error) {
 	// In one order, as everybody takes more than one group.
 	var held []int64
-	err := tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
+	err := tx.Table("groups").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
 		Where("id IN (SELECT group_id FROM memberships WHERE member_id = ? AND status = 'active')", memberID).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return 0, fmt.Errorf("hold the groups: %w", err)

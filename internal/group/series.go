@@ -77,7 +77,7 @@ func Siblings(tx *gorm.DB, seriesIDs []int64) ([]Group, error) {
 // persons, series, groups, requests.
 func HoldSeries(tx *gorm.DB, groupIDs []int64) error {
 	var held []int64
-	err := tx.Table("group_series").Clauses(clause.Locking{Strength: "UPDATE"}).
+	err := tx.Table("group_series").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
 		Where("id IN (SELECT series_id FROM groups WHERE id IN ?)", groupIDs).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return fmt.Errorf("hold the series: %w", err)
@@ -90,7 +90,7 @@ func HoldSeries(tx *gorm.DB, groupIDs []int64) error {
 // could deadlock: it is left alone, and nil.
 func held(tx *gorm.DB, groupID int64) (*Series, error) {
 	var rows []Series
-	err := tx.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}).
+	err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE", Options: "SKIP LOCKED"}).
 		Where("id = (SELECT series_id FROM groups WHERE id = ?)", groupID).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read the series: %w", err)
@@ -115,7 +115,7 @@ func LetIn(tx *gorm.DB, trail *audit.Trail, m *Membership, at time.Time) (Admiss
 	}
 	if got == NoSeat {
 		g, err := series.roomOrNext(tx, trail, at)
-		if err != nil || g == nil {
+		if err != nil || g == nil || m.GuestID != nil && !g.Admits() {
 			return NoSeat, err
 		}
 		m.GroupID = g.ID

@@ -2,7 +2,6 @@ package group
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -211,18 +210,23 @@ func moveAllowed(by access.Actor, g Group, p Plan, to directory.Department) erro
 	return nil
 }
 
-// checkGuests keeps guests out of internal groups: they must leave first.
+// checkGuests keeps guests out of internal groups: they must leave first, and
+// those who ask or wait must be answered.
 func checkGuests(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
 	if p.Type != Internal || g.Type == Internal {
 		return nil
 	}
-	var m Membership
-	err := tx.Select("id").Where("group_id = ? AND status = 'active' AND guest_id IS NOT NULL", g.ID).Limit(1).Take(&m).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil
+	var why []string
+	err := tx.Raw(`SELECT 'guests' FROM memberships WHERE group_id = ? AND status = 'active' AND guest_id IS NOT NULL
+		UNION SELECT 'asking' FROM join_requests WHERE group_id = ? AND status = 'pending' AND guest_id IS NOT NULL
+		UNION SELECT 'asking' FROM waiting_list WHERE group_id = ? AND ended_at IS NULL AND guest_id IS NOT NULL ORDER BY 1 DESC`, g.ID, g.ID, g.ID).Scan(&why).Error
+	if err != nil {
+		return fmt.Errorf("look for guests: %w", err)
 	}
-	bad["type"] = fault.Msg("groups.error.type.guests")
-	return err
+	if len(why) > 0 {
+		bad["type"] = fault.Msg("groups.error.type." + why[0])
+	}
+	return nil
 }
 
 // checkOpen refuses open joining while a permanent code without an audience
@@ -242,9 +246,11 @@ func checkOpen(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
 // "everybody in the directory" on a group that takes nobody else.
 func hasPermanentCode(tx *gorm.DB, groupID int64) (bool, error) {
 	var ids []int64
-	err := tx.Table("codes").Where(`(group_id = ? OR id IN (SELECT code_id FROM code_targets WHERE group_id = ?)) AND validity = 'permanent' AND revoked_at IS NULL
+	// Whoever comes to one of a series may be led to any of them.
+	const rooms = "(SELECT r.id FROM groups r WHERE r.id = ? OR r.series_id = (SELECT o.series_id FROM groups o WHERE o.id = ?))"
+	err := tx.Table("codes").Where(`(group_id IN `+rooms+` OR id IN (SELECT code_id FROM code_targets WHERE group_id IN `+rooms+`)) AND validity = 'permanent' AND revoked_at IS NULL
 		AND (audience = '' AND audience_roles = '' AND audience_people = ''
-			OR audience_roles LIKE '%member%' AND EXISTS (SELECT 1 FROM groups g WHERE g.id = ? AND g.type = 'internal'))`, groupID, groupID, groupID).Limit(1).Pluck("id", &ids).Error
+			OR audience_roles LIKE '%member%' AND EXISTS (SELECT 1 FROM groups g WHERE g.id = ? AND g.type = 'internal'))`, groupID, groupID, groupID, groupID, groupID).Limit(1).Pluck("id", &ids).Error
 	if err != nil {
 		return false, fmt.Errorf("look for permanent codes: %w", err)
 	}

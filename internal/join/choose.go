@@ -81,11 +81,18 @@ func (v visit) guest() bool { return v.person != nil && v.person.MemberID == nil
 // takes reports whether the visitor could get in through a door. The audience
 // is the code's; who is outside the directory needs a group that admits guests.
 func (v visit) takes(d code.Door) bool {
-	if !d.Open() {
+	if !d.Open() || !v.inOrder(d.Room.ID) {
 		return false
 	}
 	g := *d.Room
 	return (g.JoinMode != group.Restricted || v.code.Narrow()) && (!v.guest() || g.Admits())
+}
+
+// inOrder reports whether a seat in the group may still be taken: it is held, or
+// comes after all that are, as the next of a series does. One that was hung
+// behind the code this very moment waits for the next press.
+func (v visit) inOrder(groupID int64) bool {
+	return len(v.held) == 0 || groupID > v.held[len(v.held)-1] || slices.Contains(v.held, groupID)
 }
 
 // departments are the paths of those the visitor belongs to, where the rule asks for them.
@@ -178,9 +185,14 @@ func keepChoice(tx *gorm.DB, v visit) error {
 	return nil
 }
 
+// exclusively is how a group is locked by whoever takes a seat. It leaves the
+// key alone: rows that only name the group (a session, a code, an image shown)
+// are written before and beside it, and must not wait for it in another order.
+const exclusively = "NO KEY UPDATE"
+
 // holdRooms locks every group the visit may end in: first their series, then
 // the groups in one order. A seat may be taken where one of them is open.
-func holdRooms(tx *gorm.DB, v visit) (exclusive bool, err error) {
+func holdRooms(tx *gorm.DB, v *visit) (exclusive bool, err error) {
 	rooms := v.rooms()
 	if v.doors == nil {
 		rooms = []group.Group{v.group}
@@ -190,19 +202,18 @@ func holdRooms(tx *gorm.DB, v visit) (exclusive bool, err error) {
 	for i, g := range rooms {
 		ids[i] = g.ID
 		if g.JoinMode == group.Open {
-			strength = "UPDATE" // a seat may be taken: no upgrade of a shared lock
+			strength = exclusively // a seat may be taken: no upgrade of a shared lock
 		}
 	}
-	if v.doors != nil && strength == "UPDATE" {
+	if v.doors != nil && strength == exclusively {
 		if err := group.HoldSeries(tx, ids); err != nil {
 			return false, err
 		}
 	}
-	var held []int64
-	if err := tx.Table("groups").Clauses(clause.Locking{Strength: strength}).Where("id IN ?", ids).Order("id").Pluck("id", &held).Error; err != nil {
+	if err := tx.Table("groups").Clauses(clause.Locking{Strength: strength}).Where("id IN ?", ids).Order("id").Pluck("id", &v.held).Error; err != nil {
 		return false, fmt.Errorf("hold the groups: %w", err)
 	}
-	return strength == "UPDATE", nil
+	return strength == exclusively, nil
 }
 
 // chooseAgain is choose under the locks of holdRooms: the group that was chosen

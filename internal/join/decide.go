@@ -161,7 +161,7 @@ func holdAll(tx *gorm.DB, ids []int64) error {
 	if err := group.HoldSeries(tx, asked); err != nil {
 		return err
 	}
-	err = tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
+	err = tx.Table("groups").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
 		Where("id IN ? OR series_id IN (SELECT series_id FROM groups WHERE id IN ?)", asked, asked).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return fmt.Errorf("hold groups: %w", err)

@@ -66,7 +66,7 @@ func CancelFor(tx *gorm.DB, by access.Actor, memberID int64, at time.Time) (int6
 	// Groups before requests, as everywhere: an approval in progress ends first. Those
 	// the member is in come along, so that ending the memberships takes no further one.
 	var held []int64
-	err := tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).
+	err := tx.Table("groups").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
 		Where(`id IN (SELECT group_id FROM join_requests WHERE member_id = ? AND status = 'pending')
 			OR id IN (SELECT group_id FROM memberships WHERE member_id = ? AND status = 'active')`, memberID, memberID).Order("id").Pluck("id", &held).Error
 	if err != nil {

@@ -61,6 +61,7 @@ type visit struct {
 	person  *Person     // nil until identified
 	named   bool        // identified in this very transaction
 	doors   []code.Door // of a live code or a series; nil when there is only the one group
+	held    []int64     // groups that are locked, in order
 	door    *code.Door  // the chosen one, whose room is group; nil when no seat is left behind any
 }
 

@@ -41,6 +41,9 @@ func (f Form) Check() error {
 	return wrong.Or()
 }
 
+// WhoAreYou is what a visitor whom nothing identifies is told under "phone".
+const WhoAreYou = "join.error.phone.missing"
+
 // Submit takes a visitor one step on: it binds a proved number, names a guest
 // and, once nothing more is needed, lets them in or writes their request. It
 // returns what the page shows now; pressing twice changes nothing. A visitor
@@ -101,7 +104,7 @@ func (s *Service) settleIdentity(tx *gorm.DB, v *visit, who Visitor, f Form) (bo
 	case v.person != nil:
 		return true, nil
 	case v.session.Phone == "":
-		return false, fault.Invalid{"phone": fault.Msg("join.error.phone.missing")}
+		return false, fault.Invalid{"phone": fault.Msg(WhoAreYou)}
 	case f.Name != "":
 		return true, s.baptize(tx, v, f.Name)
 	case who.Proved != "":
@@ -124,7 +127,7 @@ func (s *Service) hold(tx *gorm.DB, v *visit) error {
 			return Again
 		}
 	}
-	exclusive, err := holdRooms(tx, *v)
+	exclusive, err := holdRooms(tx, v)
 	if err != nil {
 		return err
 	}

@@ -132,6 +132,10 @@ func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 			return out, err
 		}
 	}
+	if withdrawn, err := v.copyRevoked(tx); err != nil || withdrawn {
+		out.Barred = scanOfCopy
+		return out, err
+	}
 	if late := v.late(s.now()); late != "" {
 		return out, s.tooLate(tx, v, late, &out)
 	}
@@ -141,6 +145,9 @@ func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	if v.code.State(s.now()) == code.Off {
 		out.State = StateOff
 		return out, nil
+	}
+	if v.uncounted() {
+		return out, scanAgain(tx, v, &out)
 	}
 	if v.person == nil {
 		out.State, out.Step = StateForm, v.step()

@@ -105,6 +105,44 @@ func (s *Service) tooLate(tx *gorm.DB, v visit, late string, out *View) error {
 	return err
 }
 
+// Rescan is the View.Late of a visit whose place on the waiting list is kept,
+// while the code lives again: only a scan leads in.
+const Rescan = "again"
+
+// uncounted reports whether the visit's scan was turned away by a code that
+// counts: it took nothing from the caps, so it lets nobody in, however well the
+// code works by now.
+func (v visit) uncounted() bool { return !v.session.ScanLive && v.code.Capped() }
+
+// scanAgain answers such a visit: the place on the waiting list stays in sight,
+// the way in is a scan that is counted.
+func scanAgain(tx *gorm.DB, v visit, out *View) (err error) {
+	if v.person != nil {
+		out.Wait, err = place(tx, v.group.ID, *v.person)
+	}
+	if err != nil {
+		return err
+	}
+	if out.Wait == nil {
+		return Again
+	}
+	out.State, out.Late = StateFull, Rescan
+	return nil
+}
+
+// scanOfCopy is how the page of a refused scan calls a printed copy that was revoked.
+const scanOfCopy = "copy"
+
+// copyRevoked reports whether the copy that was scanned has been revoked since.
+func (v visit) copyRevoked(tx *gorm.DB) (revoked bool, err error) {
+	err = tx.Raw(`SELECT EXISTS (SELECT 1 FROM scans s JOIN code_copies k ON k.code_id = s.code_id AND k.serial = s.copy_serial
+		WHERE s.id = ? AND s.copy_serial > 0 AND k.revoked_at IS NOT NULL)`, v.session.ScanID).Scan(&revoked).Error
+	if err != nil {
+		err = fmt.Errorf("look whether the copy was revoked: %w", err)
+	}
+	return revoked, err
+}
+
 // Wait puts the visitor on the waiting list, once however often they press, and
 // says what the page shows now. It does nothing when there is nothing to wait for.
 func (s *Service) Wait(ctx context.Context, who Visitor) (out View, err error) {
@@ -114,7 +152,7 @@ func (s *Service) Wait(ctx context.Context, who Visitor) (out View, err error) {
 			return err
 		}
 		if v.person == nil {
-			return fault.Invalid{"phone": fault.Msg("join.error.phone.missing")}
+			return fault.Invalid{"phone": fault.Msg(WhoAreYou)}
 		}
 		if v.session.MemberID == nil && v.session.GuestID == nil {
 			if err := s.bind(tx, &v); err != nil {

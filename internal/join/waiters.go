@@ -86,6 +86,9 @@ func (s *Service) LetIn(ctx context.Context, by access.Actor, gid string, id int
 		if err != nil {
 			return fmt.Errorf("close the request: %w", err)
 		}
+		if err := group.GrowIfDue(tx, s.trail, g.ID, now); err != nil {
+			return err
+		}
 		return s.trail.Record(tx, by, waiterEvent("waiting.admit", g, w))
 	})
 }
@@ -100,7 +103,7 @@ func (s *Service) Dismiss(ctx context.Context, by access.Actor, gid string, id i
 	})
 }
 
-// onWaiter locks the person and the group, in the order everybody locks them,
+// onWaiter locks the person, the series and the group, in the order everybody locks them,
 // checks the right under it and refuses a row that is over.
 func (s *Service) onWaiter(ctx context.Context, by access.Actor, gid string, id int64, do func(*gorm.DB, group.Group, Queued) error) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
@@ -114,7 +117,10 @@ func (s *Service) onWaiter(ctx context.Context, by access.Actor, gid string, id 
 		if err != nil {
 			return fmt.Errorf("hold who waits: %w", err)
 		}
-		err = tx.Table("groups").Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", g.ID).Pluck("id", &held).Error
+		if err := group.HoldSeries(tx, []int64{g.ID}); err != nil {
+			return err
+		}
+		err = tx.Table("groups").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", g.ID).Pluck("id", &held).Error
 		if err != nil {
 			return fmt.Errorf("hold the group: %w", err)
 		}

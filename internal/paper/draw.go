@@ -7,19 +7,21 @@ type colour [3]uint8
 
 // The colours of the plate. White on enamel stays readable from a printer that has black only.
 var (
-	enamel  = colour{0x0f, 0x3d, 0x91}
-	white   = colour{0xff, 0xff, 0xff}
-	second  = colour{0xcf, 0xdc, 0xf6} // second text on enamel
-	ink     = colour{0x16, 0x1a, 0x22}
-	ink2    = colour{0x53, 0x5c, 0x6b}
-	hair    = colour{0xc4, 0xca, 0xd4}
-	module  = colour{0x0b, 0x12, 0x20}
-	steel   = colour{0xb9, 0xc3, 0xd4}
-	percent = 1.0 / 255
+	enamel = colour{0x0f, 0x3d, 0x91}
+	white  = colour{0xff, 0xff, 0xff}
+	second = colour{0xcf, 0xdc, 0xf6} // second text on enamel
+	ink    = colour{0x16, 0x1a, 0x22}
+	ink2   = colour{0x53, 0x5c, 0x6b}
+	hair   = colour{0xc4, 0xca, 0xd4}
+	dark   = colour{0x0b, 0x12, 0x20}
+	steel  = colour{0xb9, 0xc3, 0xd4}
 )
 
+func (c colour) rgb() (r, g, b int) { return int(c[0]), int(c[1]), int(c[2]) }
+
 func (p *page) fill(c colour) {
-	p.op("rg", float64(c[0])*percent, float64(c[1])*percent, float64(c[2])*percent)
+	r, g, b := c.rgb()
+	p.SetFillColor(r, g, b)
 }
 
 // box is a rectangle in millimetres from the top left corner of the page.
@@ -27,28 +29,10 @@ type box struct{ x, y, w, h float64 }
 
 func (b box) inset(d float64) box { return box{b.x + d, b.y + d, b.w - 2*d, b.h - 2*d} }
 
-// curve is how far the control points of a quarter circle stand from its ends.
-const curve = 0.5522847498
-
 // rounded fills a box with round corners.
 func (p *page) rounded(b box, r float64, c colour) {
 	p.fill(c)
-	k := r * (1 - curve)
-	l, t, right, bottom := b.x, b.y, b.x+b.w, b.y+b.h
-	p.op("m", p.x(l+r), p.y(t))
-	p.op("l", p.x(right-r), p.y(t))
-	p.corner(right-k, t, right, t+k, right, t+r)
-	p.op("l", p.x(right), p.y(bottom-r))
-	p.corner(right, bottom-k, right-k, bottom, right-r, bottom)
-	p.op("l", p.x(l+r), p.y(bottom))
-	p.corner(l+k, bottom, l, bottom-k, l, bottom-r)
-	p.op("l", p.x(l), p.y(t+r))
-	p.corner(l, t+k, l+k, t, l+r, t)
-	p.op("f")
-}
-
-func (p *page) corner(x1, y1, x2, y2, x3, y3 float64) {
-	p.op("c", p.x(x1), p.y(y1), p.x(x2), p.y(y2), p.x(x3), p.y(y3))
+	p.RoundedRect(b.x*p.scale, b.y*p.scale, b.w*p.scale, b.h*p.scale, r*p.scale, "1234", "F")
 }
 
 // disc fills a circle.
@@ -71,7 +55,7 @@ func moduleOf(m *qr.Matrix, side float64) float64 { return side / float64(m.Size
 // path: drawn one by one, hair lines would show between them.
 func (p *page) code(m *qr.Matrix, x, y, side float64) {
 	unit := moduleOf(m, side)
-	p.fill(module)
+	p.fill(dark)
 	for row := range m.Size() {
 		for from := 0; from < m.Size(); from++ {
 			n := 0
@@ -81,10 +65,19 @@ func (p *page) code(m *qr.Matrix, x, y, side float64) {
 			if n == 0 {
 				continue
 			}
-			top := y + float64(row+quiet)*unit
-			p.op("re", p.x(x+float64(from+quiet)*unit), p.y(top+unit), float64(n)*unit*p.scale*points, unit*p.scale*points)
+			p.module(x+float64(from+quiet)*unit, y+float64(row+quiet)*unit, float64(n)*unit, unit)
 			from += n
 		}
 	}
-	p.op("f")
+	p.DrawPath("F")
+}
+
+// module adds a rectangle to the path.
+func (p *page) module(x, y, w, h float64) {
+	x, y, w, h = x*p.scale, y*p.scale, w*p.scale, h*p.scale
+	p.MoveTo(x, y)
+	p.LineTo(x+w, y)
+	p.LineTo(x+w, y+h)
+	p.LineTo(x, y+h)
+	p.ClosePath()
 }

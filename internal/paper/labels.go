@@ -101,7 +101,7 @@ func (g Grid) layout() labelLayout {
 		room := inside.x + l.side + 2*l.pad + 2.5
 		l.text = box{room, inside.y, l.plate.x + l.plate.w - room - 3, inside.h}
 		if l.rim {
-			l.text.w -= 4
+			l.text.w -= 7 // clear of the screw
 		}
 	} else {
 		l.side = min(inside.w-2*l.pad, inside.h-14)
@@ -132,20 +132,19 @@ func (s Labels) PDF() ([]byte, error) {
 			return nil, err
 		}
 	}
-	d := newDocument(joined(" ", s.Organisation, s.Group), s.Lang)
+	sheet := newDocument(joined(" ", s.Organisation, s.Group), s.Lang)
 	layout := s.Grid.layout()
 	w, h := s.Grid.cell()
-	var sheet *page
 	for i, l := range s.Labels {
 		at := i % s.Grid.Cells()
 		if at == 0 {
-			sheet = d.addPage(a4Width, a4Height, 1)
+			sheet.addPage(a4Width, a4Height, 1)
 		}
 		x := s.Grid.MarginX + float64(at%s.Grid.Cols)*(w+s.Grid.GapX)
 		y := s.Grid.MarginY + float64(at/s.Grid.Cols)*(h+s.Grid.GapY)
 		sheet.label(s, l, layout, x, y)
 	}
-	return d.bytes(), nil
+	return sheet.bytes()
 }
 
 func (b box) at(x, y float64) box { return box{b.x + x, b.y + y, b.w, b.h} }
@@ -190,6 +189,9 @@ func (p *page) labelText(s Labels, l Label, at labelLayout, room box) {
 	small := style{Regular, 8 * size, 0, second}
 	mono := style{Bold, 8.5 * size, 0.06, white}
 	name := style{Bold, 14 * size, 0.02, white}
+	if at.rim {
+		name.size = 18 * size // there is room: two large lines rather than a small one
+	}
 	type part struct {
 		text        string
 		style       style

@@ -3,7 +3,6 @@ package paper
 import (
 	"image"
 	"image/color"
-	"sync"
 	"unicode/utf8"
 
 	letters "golang.org/x/image/font"
@@ -13,14 +12,6 @@ import (
 
 // markSide is the side of a mark, in pixels.
 const markSide = 256
-
-var markFont = sync.OnceValue(func() *opentype.Font {
-	f, err := opentype.Parse(regularFile)
-	if err != nil {
-		panic("paper: the embedded font: " + err.Error()) // a broken build
-	}
-	return f
-})
 
 // Mark is a sign for an organisation that has no logo: the first letter of its
 // name, white on enamel with round corners.
@@ -36,17 +27,17 @@ func Mark(name string) image.Image {
 		}
 	}
 	first, _ := utf8.DecodeRuneInString(clean(name))
-	face, err := opentype.NewFace(markFont(), &opentype.FaceOptions{Size: 170, DPI: 72})
+	letter, err := opentype.NewFace(face().Font, &opentype.FaceOptions{Size: 170, DPI: 72})
 	if err != nil {
 		return out // a plain plate still marks the organisation
 	}
-	defer face.Close()
-	bounds, _ := letters.BoundString(face, string(first))
+	defer letter.Close()
+	bounds, _ := letters.BoundString(letter, string(first))
 	dot := fixed.Point26_6{
 		X: fixed.I(markSide/2) - (bounds.Min.X+bounds.Max.X)/2,
 		Y: fixed.I(markSide/2) - (bounds.Min.Y+bounds.Max.Y)/2,
 	}
-	drawer := letters.Drawer{Dst: out, Src: image.NewUniform(color.White), Face: face, Dot: dot}
+	drawer := letters.Drawer{Dst: out, Src: image.NewUniform(color.White), Face: letter, Dot: dot}
 	drawer.DrawString(string(first))
 	return out
 }

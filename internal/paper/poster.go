@@ -46,23 +46,28 @@ func PosterModule(size string, m *qr.Matrix) float64 { return moduleOf(m, panel)
 
 // PDF draws the poster. It returns ErrSize.
 func (p Poster) PDF() ([]byte, error) {
-	scale, known := scales[p.Size]
-	if !known {
+	if scales[p.Size] == 0 {
 		return nil, ErrSize
 	}
-	d := newDocument(joined(" ", p.Organisation, p.Group), p.Lang)
-	sheet := d.addPage(a4Width*scale, a4Height*scale, scale)
+	sheet := newDocument(joined(" ", p.Organisation, p.Group), p.Lang)
+	sheet.poster(p)
+	return sheet.bytes()
+}
+
+// poster adds a page with a poster on it.
+func (p *page) poster(x Poster) {
+	scale := scales[x.Size]
+	p.addPage(a4Width*scale, a4Height*scale, scale)
 	plate := box{margin, margin, a4Width - 2*margin, plateHeight}
-	sheet.rim(plate, 12, 3, 1.4, enamel, white)
-	for _, x := range []float64{plate.x + 15, plate.x + plate.w - 15} {
-		for _, y := range []float64{plate.y + 15, plate.y + plate.h - 15} {
-			sheet.disc(x, y, 3, white)
-			sheet.disc(x, y, 2, steel)
+	p.rim(plate, 12, 3, 1.4, enamel, white)
+	for _, left := range []float64{plate.x + 15, plate.x + plate.w - 15} {
+		for _, top := range []float64{plate.y + 15, plate.y + plate.h - 15} {
+			p.disc(left, top, 3, white)
+			p.disc(left, top, 2, steel)
 		}
 	}
-	sheet.posterPlate(p, plate.inset(12))
-	sheet.posterFoot(p, plate.y+plate.h+6)
-	return d.bytes(), nil
+	p.posterPlate(x, plate.inset(12))
+	p.posterFoot(x, plate.y+plate.h+6)
 }
 
 // posterPlate fills the plate: names above the code, what to do below it. What

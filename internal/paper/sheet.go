@@ -43,23 +43,22 @@ func roomy(url string, fits func(*qr.Matrix) bool) (*qr.Matrix, error) {
 }
 
 // PDF draws the pages.
-func (s Sheet) PDF() []byte {
-	d := newDocument(clean(s.Title), s.Lang)
+func (s Sheet) PDF() ([]byte, error) {
+	sheet := newDocument(clean(s.Title), s.Lang)
 	const perPage = cardCols * cardRows
 	pages := (len(s.Entries) + perPage - 1) / perPage
 	w := (a4Width - 2*sheetEdge - cardGap) / cardCols
-	var sheet *page
 	for i, e := range s.Entries {
 		at := i % perPage
 		if at == 0 {
-			sheet = d.addPage(a4Width, a4Height, 1)
-			sheet.sheetHead(s, len(d.pages), pages)
+			sheet.addPage(a4Width, a4Height, 1)
+			sheet.sheetHead(s, sheet.PageNo(), pages)
 		}
 		x := sheetEdge + float64(at%cardCols)*(w+cardGap)
 		y := sheetTop + float64(at/cardCols)*(cardHigh+cardGap)
 		sheet.card(e, box{x, y, w, cardHigh})
 	}
-	return d.bytes()
+	return sheet.bytes()
 }
 
 func (p *page) sheetHead(s Sheet, n, of int) {

@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 
@@ -26,11 +27,13 @@ type style struct {
 // there, and this printer could not write it.
 const substitute = '□'
 
+// thicker is the line around a bold letter, as a share of its size.
+const thicker = 0.035
+
 // clean turns any text into characters that can be drawn. Of what cannot be
 // drawn each visible cluster leaves one substitute, so that nobody takes a name
 // with a hole in it for another name.
 func clean(text string) string {
-	all := faces()
 	var b strings.Builder
 	joined := false // a zero width joiner glues the next picture to this one
 	for _, r := range norm.NFC.String(text) {
@@ -42,7 +45,7 @@ func clean(text string) string {
 			r = ' '
 		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Mn, unicode.Me) || r >= 0x1f3fb && r <= 0x1f3ff:
 			continue
-		case all[Regular].glyph(r) == 0:
+		case !face().has(r):
 			if joined {
 				joined = false
 				continue
@@ -55,23 +58,14 @@ func clean(text string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// faceOf is the weight that has the character: bold holds fewer.
-func faceOf(want Face, r rune) Face {
-	if faces()[want].glyph(r) == 0 {
-		return Regular
-	}
-	return want
-}
-
 // width is how wide a line is, in millimetres before scaling.
 func (s style) width(text string) float64 {
 	sum, n := 0, 0
 	for _, r := range text {
-		f := faces()[faceOf(s.face, r)]
-		sum += f.advance(f.glyph(r))
+		sum += face().advance(r)
 		n++
 	}
-	return (float64(sum)/1000 + s.spacing*float64(max(n-1, 0))) * s.size / points
+	return (float64(sum)/perEm + s.spacing*float64(max(n-1, 0))) * s.size / points
 }
 
 // line draws one line of clean text with its baseline at y.
@@ -82,33 +76,19 @@ func (p *page) line(text string, x, y float64, align int, s style) {
 	case right:
 		x -= s.width(text)
 	}
-	p.content = append(p.content, "BT\n"...)
-	p.fill(s.colour)
-	p.op("Tc", s.spacing*s.size*p.scale)
-	p.op("Td", p.x(x), p.y(y))
-	runes := []rune(text)
-	for from := 0; from < len(runes); {
-		face, to := faceOf(s.face, runes[from]), from
-		for to < len(runes) && faceOf(s.face, runes[to]) == face {
-			to++
-		}
-		p.show(face, s.size*p.scale, runes[from:to])
-		from = to
+	if text == "" {
+		return
 	}
-	p.content = append(p.content, "ET\n"...)
-}
-
-const hexDigits = "0123456789ABCDEF"
-
-func (p *page) show(face Face, size float64, runes []rune) {
-	p.content = append(p.content, '/', 'F', byte('0'+face), ' ')
-	p.op("Tf", size)
-	p.content = append(p.content, '<')
-	for _, r := range runes {
-		n := p.fonts[face].use(r)
-		p.content = append(p.content, hexDigits[n>>12], hexDigits[n>>8&15], hexDigits[n>>4&15], hexDigits[n&15])
+	r, g, b := s.colour.rgb()
+	p.SetTextColor(r, g, b)
+	if s.face == Bold {
+		p.SetDrawColor(r, g, b)
+		p.SetLineWidth(s.size * thicker / points * p.scale)
 	}
-	p.content = append(p.content, "> Tj\n"...)
+	p.SetTextRenderingMode(int(2 * s.face)) // 2 draws the outline as well
+	p.SetFontSize(s.size * p.scale)
+	p.RawWriteStr(fmt.Sprintf("%.3f Tc", s.spacing*s.size*p.scale))
+	p.Text(x*p.scale, y*p.scale, text)
 }
 
 // noStart may not begin a line, noEnd may not end one.
@@ -137,8 +117,7 @@ func (s style) wrap(text string, width float64) []string {
 func (s style) fitting(runes []rune, width float64) int {
 	used := 0.0
 	for i, r := range runes {
-		f := faces()[faceOf(s.face, r)]
-		used += float64(f.advance(f.glyph(r))) / 1000 * s.size / points
+		used += float64(face().advance(r)) / perEm * s.size / points
 		if used > width && i > 0 {
 			return i
 		}

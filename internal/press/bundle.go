@@ -77,6 +77,7 @@ type bundled struct {
 	plate code.Plate
 	piece code.Piece
 	name  string
+	bare  bool // the code could not bear the logo
 }
 
 // Len is how many files beside the index there are.
@@ -100,7 +101,7 @@ func (s *Service) bundle(ctx context.Context, by access.Actor, o Order) (*Bundle
 			pieces = []code.Piece{p.Itself()}
 		}
 		for _, piece := range pieces {
-			b.prints = append(b.prints, bundled{p, piece, unique(names, FileName(name(p, piece)), b.ending())})
+			b.prints = append(b.prints, bundled{plate: p, piece: piece, name: unique(names, FileName(name(p, piece)), b.ending())})
 		}
 	}
 	switch {
@@ -181,7 +182,8 @@ func (b *Bundle) handOut(tx *gorm.DB, by access.Actor) error {
 // there are and may stop the work with an error.
 func (b *Bundle) Write(w io.Writer, progress func(done int) error) error {
 	z := zip.NewWriter(w)
-	for i, p := range b.prints {
+	for i := range b.prints {
+		p := &b.prints[i]
 		data, err := b.draw(p)
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", p.plate.PublicID, err)
@@ -204,13 +206,14 @@ func (b *Bundle) Write(w io.Writer, progress func(done int) error) error {
 }
 
 // draw paints one file. A code that cannot bear the logo goes without: one
-// picture among many must not stop the others.
-func (b *Bundle) draw(p bundled) ([]byte, error) {
+// picture among many must not stop the others. The index says so.
+func (b *Bundle) draw(p *bundled) ([]byte, error) {
 	if b.order.Format == "poster" {
 		return b.s.poster(p.plate, p.piece, b.order.Poster)
 	}
 	data, err := draw(p.piece.URL, b.order.Format, b.order.Look, b.logo)
 	if _, refused := err.(fault.Invalid); refused && b.logo != nil {
+		p.bare = true
 		return draw(p.piece.URL, b.order.Format, b.order.Look, nil)
 	}
 	return data, err
@@ -250,7 +253,7 @@ func (b *Bundle) index() ([]byte, error) {
 		}
 		if err == nil {
 			err = write(p.name, p.plate.GroupName, p.plate.Label, strings.Join(p.plate.Trail, " / "), p.piece.URL, typed(p.piece.TypedCode), number,
-				string(p.plate.Now), endOf(p.plate))
+				p.state(), endOf(p.plate))
 		}
 	}
 	for _, p := range b.skips {
@@ -266,6 +269,14 @@ func (b *Bundle) index() ([]byte, error) {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	return []byte(out.String()), nil
+}
+
+// state is what the index says of a file: the code's state, and what is missing.
+func (p bundled) state() string {
+	if p.bare {
+		return string(p.plate.Now) + " (without logo)"
+	}
+	return string(p.plate.Now)
 }
 
 func endOf(p code.Plate) string {

@@ -67,5 +67,5 @@ func (s *Service) sheet(plates []code.Plate, department, lang string) ([]byte, e
 		}
 		sheet.Entries = append(sheet.Entries, e)
 	}
-	return sheet.PDF(), nil
+	return sheet.PDF()
 }

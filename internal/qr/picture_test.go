@@ -33,9 +33,9 @@ func badge() image.Image {
 
 // looks are the pictures that the test of three hundred codes goes through.
 func looks(i int) Picture {
-	p := Picture{Size: []int{300, 400, 256, 320, 512, 777}[i%6], Margin: MinMargin + i%7, Level: Level(i % 4)}
+	p := Picture{Size: []int{300, 400, 256, 320, 277, 350}[i%6], Margin: MinMargin + i%7, Level: Level(i % 4)}
 	if i%5 == 0 {
-		p.Logo, p.Level, p.Size = badge(), Q+Level(i%2), 512
+		p.Logo, p.Level, p.Size = badge(), Q+Level(i%2), 400
 	}
 	return p
 }
@@ -48,20 +48,39 @@ type sample struct {
 
 // worn are the ways in which a picture suffers: a blurred photo, a thumbnail at
 // 30 percent, a JPEG of quality 40.
-func worn(t *testing.T, text string, file []byte) []sample {
+func worn(t *testing.T, text string, look Picture) []sample {
 	t.Helper()
-	picture, err := png.Decode(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
+	sized := func(size int) *image.RGBA { // the kind that is scaled fastest
+		look.Size = size
+		file, err := look.PNG(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := png.Decode(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := image.NewRGBA(picture.Bounds())
+		draw.Draw(out, out.Bounds(), picture, image.Point{}, draw.Src)
+		return out
 	}
-	b := picture.Bounds()
-	blurred := image.NewGray(b)
-	half := image.NewGray(image.Rect(0, 0, b.Dx()/3, b.Dy()/3)) // down and up again with a smooth filter blurs
-	draw.BiLinear.Scale(half, half.Bounds(), picture, b, draw.Src, nil)
-	draw.BiLinear.Scale(blurred, b, half, half.Bounds(), draw.Src, nil)
-	small := image.NewGray(image.Rect(0, 0, b.Dx()*3/10, b.Dy()*3/10))
-	draw.BiLinear.Scale(small, small.Bounds(), picture, b, draw.Src, nil)
-	return []sample{{text, toPNG(t, blurred)}, {text, toPNG(t, small)}, {text, toJPEG(t, picture, 40)}}
+	scaled := func(from *image.RGBA, size int) *image.RGBA {
+		out := image.NewRGBA(image.Rect(0, 0, size, size))
+		draw.BiLinear.Scale(out, out.Bounds(), from, from.Bounds(), draw.Src, nil)
+		return out
+	}
+	whole, large := sized(300), sized(480)
+	blurred := scaled(scaled(whole, 120), 300) // down and up again with a smooth filter blurs
+	return []sample{{text, toPNG(t, green(blurred))}, {text, toPNG(t, green(scaled(large, 144)))}, {text, toJPEG(t, whole, 40)}}
+}
+
+// green is a picture in grey, by its green.
+func green(picture *image.RGBA) *image.Gray {
+	out := image.NewGray(picture.Bounds())
+	for i := range out.Pix {
+		out.Pix[i] = picture.Pix[4*i+1]
+	}
+	return out
 }
 
 // Three hundred codes, each as PNG in one of many looks, as SVG, and worn, say
@@ -105,14 +124,10 @@ func samples(t *testing.T, i int) []sample {
 		return nil
 	}
 	m := encode(t, text, look.Level)
-	drawn := drawPath(t, m.path(look.Margin), m.Size()+2*look.Margin, 4)
+	drawn := drawPath(t, m.path(look.Margin), m.Size()+2*look.Margin, 3)
 	some := []sample{{text, file}, {text, toPNG(t, drawn)}}
-	look.Size, look.Margin = 480, MinMargin
-	if file, err = look.PNG(text); err != nil {
-		t.Errorf("code %d: %v", i, err)
-		return nil
-	}
-	return append(some, worn(t, text, file)...)
+	look.Margin = MinMargin
+	return append(some, worn(t, text, look)...)
 }
 
 func TestPictureRefuses(t *testing.T) {

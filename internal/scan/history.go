@@ -19,6 +19,7 @@ const (
 	// siftLimit is how many scans one page looks through for what no index
 	// answers; where it ends the reader may go on.
 	siftLimit = 10000
+	siftFirst = 400
 )
 
 // Line is one scan as a reader of the history sees it.
@@ -143,10 +144,23 @@ func (f Filter) backwards() bool {
 
 // lines reads scans of a place, newest first (from a Before cursor: oldest first).
 func lines(tx *gorm.DB, p Place, f Filter, limit int) ([]Line, error) {
-	inner, sifted := limit, ""
+	if where, _ := f.sifted("s."); len(where) == 0 {
+		return someLines(tx, p, f, limit, limit)
+	}
+	// What is looked for is seldom rare: a short look mostly fills the page.
+	all, err := someLines(tx, p, f, siftFirst, limit)
+	if err != nil || len(all) == limit {
+		return all, err
+	}
+	return someLines(tx, p, f, siftLimit, limit)
+}
+
+// someLines reads lines among the place's first inner scans.
+func someLines(tx *gorm.DB, p Place, f Filter, inner, limit int) ([]Line, error) {
+	sifted := ""
 	where, siftArgs := f.sifted("s.")
 	if len(where) > 0 {
-		inner, sifted = siftLimit, " WHERE "+strings.Join(where, " AND ")
+		sifted = " WHERE " + strings.Join(where, " AND ")
 	}
 	from, args := f.candidates(tx, p, inner)
 	var all []Line

@@ -67,10 +67,18 @@ type cohort struct {
 	At         time.Time
 	Channel    string
 	CopySerial int
+	Outcome    string
+}
+
+// ticketed reports whether the scan has a place in the funnel: it was let
+// through, be it that the audience turned out to be another. A visit that was
+// turned away and only waited has none.
+func (s cohort) ticketed() bool {
+	return s.CodeID != nil && (s.Outcome == Live || s.Outcome == Audience)
 }
 
 func cohorts(tx *gorm.DB, update string, args ...any) (all []cohort, err error) {
-	err = tx.Raw(update+" RETURNING code_id, at, channel, copy_serial", args...).Scan(&all).Error
+	err = tx.Raw(update+" RETURNING code_id, at, channel, copy_serial, outcome", args...).Scan(&all).Error
 	return all, err
 }
 
@@ -85,7 +93,7 @@ func countStep(tx *gorm.DB, scans []cohort, step int) error {
 	}
 	r := newRollup()
 	for _, s := range scans {
-		if s.CodeID != nil {
+		if s.ticketed() {
 			key := dayKey{*s.CodeID, s.At.In(org.Location()).Format(time.DateOnly)}
 			r.step(funnelKey{key, s.Channel, s.CopySerial})[step]++
 		}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Cuts the fonts of this directory out of Noto Sans SC (OFL 1.1), at exactly the versions below: regular with the
-# characters of GBK, bold with those of GB 2312, both with Latin, Greek, Cyrillic and the usual signs. Needs npm and node.
+# Cuts the font of this directory out of Noto Sans SC (OFL 1.1), at exactly the versions below: the characters of GBK,
+# with Latin, Greek, Cyrillic and the usual signs. Needs npm and node.
 set -eu
 
 noto=0.4.3
@@ -33,8 +33,8 @@ function hanzi(lead, lastLead, trail) {
 const signs = [[0x20, 0x7e], [0xa0, 0x17f], [0x370, 0x45f], [0x2000, 0x25ff], [0x2600, 0x26ff], [0x3000, 0x30ff], [0xff00, 0xffef]]
   .map(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i)).join('')).join('');
 const noto = (name) => fs.readFileSync(`node_modules/@expo-google-fonts/noto-sans-sc/${name}/NotoSansSC_${name}.ttf`);
-for (const [out, weight, text] of [['regular', '400Regular', hanzi(0x81, 0xfe, 0x40)], ['bold', '700Bold', hanzi(0xa1, 0xf7, 0xa1)]])
-  fs.writeFileSync(`${process.argv[2]}/${out}.ttf`, await subset(noto(weight), text + signs, { targetFormat: 'truetype', noLayoutClosure: true }));
+const font = await subset(noto('400Regular'), hanzi(0x81, 0xfe, 0x40) + signs, { targetFormat: 'truetype', noLayoutClosure: true });
+fs.writeFileSync(`${process.argv[2]}/regular.ttf`, font);
 EOF
 node cut.mjs "$here"
 cp node_modules/@expo-google-fonts/noto-sans-sc/LICENSE_FONT "$here/LICENSE"
