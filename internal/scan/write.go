@@ -29,7 +29,8 @@ const timeFormat = "2006-01-02 15:04:05.999999-07:00"
 
 const scanColumns = "ref, at, code_id, copy_serial, outcome, address, visitor, device, app, channel, utm_source, utm_medium, utm_campaign, member_id"
 
-// One parameter per table, whatever the size of the batch.
+// As many parameters whatever the size of the batch: a list for each column of
+// the rows on PostgreSQL, else one JSON text per table.
 const (
 	countPostgres = `UPDATE code_counters n SET total = x.total, day = x.day, day_total = x.day_total
 		FROM json_to_recordset(CAST(? AS json)) AS x(code_id bigint, total bigint, day text, day_total bigint) WHERE n.code_id = x.code_id`
@@ -39,10 +40,11 @@ const (
 		FROM json_to_recordset(CAST(? AS json)) AS x(code_id bigint, serial integer, live bigint) WHERE p.code_id = x.code_id AND p.serial = x.serial`
 	copiesSQLite = `UPDATE code_copies SET scans = scans + coalesce(x.value->>'live', 0), last_scan_at = ?
 		FROM json_each(?) x WHERE code_copies.code_id = x.value->>'code_id' AND code_copies.serial = x.value->>'serial'`
-	rowsPostgres = `INSERT INTO scans (` + scanColumns + `) SELECT ref, CAST(CAST(? AS text) AS timestamptz), code_id, copy_serial, outcome, address, visitor, device, app, channel,
-			utm_source, utm_medium, utm_campaign, member_id FROM json_to_recordset(CAST(? AS json)) AS r(
-			ref text, code_id bigint, copy_serial integer, outcome text, address text, visitor text, device text, app text,
-			channel text, utm_source text, utm_medium text, utm_campaign text, member_id bigint)`
+	rowsPostgres = `INSERT INTO scans (` + scanColumns + `) SELECT ref, CAST(CAST(? AS text) AS timestamptz), nullif(code_id, 0), copy_serial, outcome, address, visitor,
+			device, app, channel, utm_source, utm_medium, utm_campaign, nullif(member_id, 0)
+		FROM unnest(CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS integer[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]),
+			CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]))
+		AS r(ref, code_id, copy_serial, outcome, address, visitor, device, app, channel, utm_source, utm_medium, utm_campaign, member_id)`
 	rowsSQLite = `INSERT INTO scans (` + scanColumns + `) SELECT value->>'ref', ?, value->>'code_id', value->>'copy_serial', value->>'outcome',
 		value->>'address', value->>'visitor', value->>'device', value->>'app', value->>'channel', value->>'utm_source', value->>'utm_medium',
 		value->>'utm_campaign', value->>'member_id' FROM json_each(?)`
@@ -51,10 +53,14 @@ const (
 // orders write the rows and what they add to counters, copies and roll-ups. The
 // counters are locked already, in the order of the codes.
 func (b *batch) orders(rows []row) []statement {
-	count, copies, insert := countSQLite, copiesSQLite, rowsSQLite
+	count, copies := countSQLite, copiesSQLite
+	insert := statement{sql: rowsSQLite}
 	postgres := database.Postgres(b.tx)
 	if postgres {
-		count, copies, insert = countPostgres, copiesPostgres, rowsPostgres
+		count, copies = countPostgres, copiesPostgres
+		insert = statement{sql: rowsPostgres, args: append([]any{b.now.Format(timeFormat)}, rowLists(rows)...)}
+	} else {
+		insert.args = []any{b.now.Format(timeFormat), rowLines(rows)}
 	}
 	var all []statement
 	if len(b.counted) > 0 {
@@ -64,7 +70,28 @@ func (b *batch) orders(rows []row) []statement {
 		all = append(all, statement{sql: copies, args: []any{b.now, lines}})
 	}
 	all = append(all, b.tally(rows).orders(postgres)...)
-	return append(all, statement{sql: insert, args: []any{b.now.Format(timeFormat), rowLines(rows)}})
+	return append(all, insert)
+}
+
+// rowLists are the rows column by column, in the order of rowsPostgres.
+func rowLists(rows []row) []any {
+	texts := make([]list, 10)
+	for i := range texts {
+		texts[i] = make(list, len(rows))
+	}
+	codes, serials, members := make([]int64, len(rows)), make([]int32, len(rows)), make([]int64, len(rows))
+	for i := range rows {
+		r := &rows[i]
+		codes[i], serials[i], members[i] = r.CodeID, int32(r.CopySerial), r.MemberID
+		for k, text := range [...]string{r.Ref, r.Outcome, r.Address, r.Visitor, r.Device, r.App, r.Channel, r.UTMSource, r.UTMMedium, r.UTMCampaign} {
+			texts[k][i] = text
+		}
+	}
+	all := []any{texts[0], codes, serials}
+	for _, t := range texts[1:] {
+		all = append(all, t)
+	}
+	return append(all, members)
 }
 
 // tally adds up what the rows mean for the roll-ups. There is one organisation,
