@@ -248,7 +248,7 @@ func TestWhatThePoolDoesNotTake(t *testing.T) {
 			"heic": {{"a.heic", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00")}}, "large": {{"a.png", bytes.Repeat([]byte("x"), qr.MaxBytes+1)}},
 			"the same": {drawn(t, "https://c.example/1")}, "a dead one": {drawn(t, "https://c.example/2")}, "twice": {good, good},
 			"one bad among good ones": {good, {"b.png", grey.Bytes()}}, "nine": {good, good, good, good, good, good, good, good, good},
-			"a hostile name": {{strings.Repeat("‮<b>\x00", 4000), []byte("GIF89a")}},
+			"a hostile name": {{strings.Repeat("\u202e<b>\x00", 4000), []byte("GIF89a")}},
 		} {
 			var bad fault.Invalid
 			if err := w.groups.AddImages(ctx, w.Head, gid, group.ImagesDraft{Files: files}); !errors.As(err, &bad) || bad["images"].Key == "" {
