@@ -76,7 +76,7 @@ func (s *site) furnish(latin bool) []reader {
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	bothAtOnce(t, func(t *testing.T, s *site) {
 		for _, r := range s.furnish(false) {
-			t.Run(r.name, func(t *testing.T) { s.crawl(t, s.as(r.Actor), func(string, *goquery.Document) {}) })
+			t.Run(r.name, func(t *testing.T) { s.crawl(t, s.as(r.Actor), 8, func(string, *goquery.Document) {}) })
 		}
 	})
 }
@@ -93,7 +93,7 @@ func TestEnglishPagesAreEnglish(t *testing.T) {
 			t.Run(r.name, func(t *testing.T) {
 				b := s.as(r.Actor)
 				b.lang = "en"
-				s.crawl(t, b, func(at string, doc *goquery.Document) {
+				s.crawl(t, b, 3, func(at string, doc *goquery.Document) {
 					if lang := doc.Find("html").AttrOr("lang", ""); lang != "en" {
 						t.Errorf("%s: lang = %q", at, lang)
 					}
@@ -108,12 +108,45 @@ func TestEnglishPagesAreEnglish(t *testing.T) {
 	})
 }
 
-// crawl follows every link from the dashboard, then presses every button empty-handed.
-func (s *site) crawl(t *testing.T, b *browser, look func(at string, doc *goquery.Document)) {
+// thing is a part of an address that names one of many: a number, or an id.
+var thing = regexp.MustCompile(`^(\d+|[\w-]{11,})$`)
+
+// word is a value of a query that chooses a view, not a thing.
+var word = regexp.MustCompile(`^[a-z_]{1,12}$`)
+
+// shape is what an address has in common with those of other things of its kind.
+func shape(at string) string {
+	u, err := url.Parse(at)
+	if err != nil {
+		return at
+	}
+	parts := strings.Split(u.Path, "/")
+	for i, part := range parts {
+		if thing.MatchString(part) {
+			parts[i] = "*"
+		}
+	}
+	query := u.Query()
+	for name, values := range query {
+		if !word.MatchString(values[0]) {
+			query.Set(name, "*")
+		}
+	}
+	return strings.Join(parts, "/") + "?" + query.Encode()
+}
+
+// crawl follows the links from the dashboard, to each kind of page as many times
+// as each says, then presses every button it saw empty-handed.
+func (s *site) crawl(t *testing.T, b *browser, each int, look func(at string, doc *goquery.Document)) {
 	todo, known, buttons := []string{"/"}, map[string]bool{"/": true}, map[string]button{}
+	kinds := map[string]int{}
 	add := func(from, to string) {
-		if to != "" && !known[to] && !strings.HasPrefix(to, "/static/") {
-			known[to] = true
+		if to == "" || known[to] || strings.HasPrefix(to, "/static/") {
+			return
+		}
+		known[to] = true
+		if kind := shape(to); kinds[kind] < each {
+			kinds[kind]++
 			todo = append(todo, to)
 		}
 	}

@@ -448,7 +448,7 @@ func (s *site) readers() []reader {
 func (s *site) own(r reader) things { return s.things(s.w.Platform, r.Actor, r.reviews) }
 
 func TestRights(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *site) {
+	bothAtOnce(t, func(t *testing.T, s *site) {
 		s.nobody()
 		for i, r := range s.readers() {
 			t.Run(r.name, func(t *testing.T) {
