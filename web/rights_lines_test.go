@@ -158,6 +158,7 @@ var lines = []line{
 		return []string{"id", fmt.Sprint(o.theirs), "decision", "reject", "reason", "测试"}
 	}},
 	{route: "POST /approvals/:id/withdraw", at: atMine, own: admins, foreign: hidden},
+	{route: "POST /approvals/:id/note", at: atMine, own: admins, foreign: hidden, fields: sends("note", "测试")},
 	{route: "GET /approvals/:id/file", at: atExport, own: supers, foreign: hidden},
 	{route: "POST /exports", own: supers, fields: sends("what", "members")},
 	{route: "GET /audit", own: admins},

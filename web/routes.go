@@ -170,6 +170,7 @@ var table = []route{
 	{http.MethodGet, paths.Approval, signedIn, "", 0, (*server).showApproval},
 	{http.MethodPost, paths.ApprovalsDecide, signedIn, "", 0, (*server).decideApproval},
 	{http.MethodPost, paths.ApprovalWithdraw, signedIn, "", 0, (*server).withdrawApproval},
+	{http.MethodPost, paths.ApprovalExplain, signedIn, "", 0, (*server).explainApproval},
 	{http.MethodGet, paths.ApprovalFile, signedIn, "", 0, (*server).downloadApprovalFile},
 	{http.MethodPost, paths.Exports, signedIn, access.FullExport, 0, (*server).requestExport},
 	{http.MethodGet, paths.Audit, signedIn, access.AuditRead, 0, (*server).listAudit},
