@@ -60,6 +60,7 @@ type Object struct {
 	Joined      bool // the actor is a member of the group
 	External    bool
 	UserStarted bool
+	MovedIn     bool // the group was created in a department that is not the actor's
 	Permanent   bool // the code in question does not expire
 	OpenToAll   bool // permanent + open join + no audience
 	// ExternalPermanent is the policy that lets external groups have permanent codes.
@@ -113,7 +114,7 @@ var table = map[Right]rule{
 	}},
 	GroupSettings: {super: yes, head: yes, duty: with(Content)},
 	GroupEntry:    {super: yes, head: yes, duty: with(Content), keeper: yes},
-	GroupDisband:  {super: yes, head: yes},
+	GroupDisband:  {super: yes, head: func(o Object) Verdict { return when(!o.MovedIn, Allowed) }},
 	GroupHandOver: {super: yes, head: yes, duty: with(Owner)},
 	GroupDuties:   {super: yes, head: yes, duty: with(Owner)},
 	// Who is in a group is for those in it: staff of the department see that it exists.
