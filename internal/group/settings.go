@@ -137,6 +137,9 @@ func (s *Service) save(tx *gorm.DB, by access.Actor, right access.Right, gid str
 	if pooled {
 		event.Details["changed"] = append(event.Details["changed"].([]string), "entry_image")
 	}
+	if _, moved := set["department_id"]; moved {
+		set["created_department_id"] = g.createdIn()
+	}
 	now := s.now().UTC()
 	set["version"], set["updated_at"], set["updated_by"] = g.Version+1, now, by.MemberID
 	if _, entry := set["entry_url"]; entry {
