@@ -133,6 +133,7 @@ var lines = []line{
 	{route: "POST /codes/:id/channels/:channel/delete", at: atChannel, own: admins, foreign: hidden},
 	{route: "GET /codes/prints", own: review},
 	{route: "GET /codes/inspect", own: review},
+	{route: "GET /codes/trace", own: supers},
 	{route: "POST /codes/adopt", own: admins, foreign: "404 403 403", fields: func(o things) []string { return []string{"id", o.code} }},
 	{route: "GET /reminders", own: review},
 

@@ -153,6 +153,7 @@ var table = []route{
 	{http.MethodPost, paths.CodeChannelDelete, signedIn, "", 0, (*server).deleteChannel},
 	{http.MethodGet, paths.CodePrints, signedIn, access.CodeDownload, 0, (*server).listPrints},
 	{http.MethodGet, paths.CodeInspect, signedIn, access.CodeDownload, 0, (*server).inspectCode},
+	{http.MethodGet, paths.CodeTrace, signedIn, access.PolicyTrace, 0, (*server).traceScan},
 	{http.MethodPost, paths.CodesAdopt, signedIn, access.CodeAdopt, 0, (*server).adoptCodes},
 	{http.MethodGet, paths.Reminders, signedIn, access.CodeDownload, 0, (*server).listReminders},
 

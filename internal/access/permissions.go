@@ -40,6 +40,7 @@ const (
 	GroupSee         Right = "group.see"
 	GroupRoster      Right = "group.roster"
 	SupersAppoint    Right = "supers.appoint"
+	PolicyTrace      Right = "policy.trace"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -161,6 +162,7 @@ var table = map[Right]rule{
 	ApprovalsSee:     {super: yes, role: yes, head: yes},
 	ApprovalsDecide:  {super: yes},
 	SupersAppoint:    {super: func(Object) Verdict { return NeedsApproval }},
+	PolicyTrace:      {super: yes},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.
