@@ -40,6 +40,8 @@ const (
 	GroupSee         Right = "group.see"
 	GroupRoster      Right = "group.roster"
 	SupersAppoint    Right = "supers.appoint"
+	GroupMove        Right = "group.move"
+	GroupConvert     Right = "group.convert"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -59,6 +61,7 @@ type Object struct {
 	GroupID     int64
 	Joined      bool // the actor is a member of the group
 	External    bool
+	Training    bool
 	UserStarted bool
 	Permanent   bool // the code in question does not expire
 	OpenToAll   bool // permanent + open join + no audience
@@ -111,6 +114,14 @@ var table = map[Right]rule{
 	GroupRename: {super: yes, head: yes, duty: func(d Duty, o Object) Verdict {
 		return when(d&Owner != 0 && o.UserStarted, Allowed)
 	}},
+	// Whoever moves a group or changes its type could have made it there and here.
+	GroupMove: {super: yes, head: func(o Object) Verdict {
+		if o.External {
+			return NeedsApproval
+		}
+		return Allowed
+	}},
+	GroupConvert:  {super: yes, head: yes},
 	GroupSettings: {super: yes, head: yes, duty: with(Content)},
 	GroupEntry:    {super: yes, head: yes, duty: with(Content), keeper: yes},
 	GroupDisband:  {super: yes, head: yes},
@@ -154,6 +165,10 @@ var table = map[Right]rule{
 // Asked without an object (Path and GroupID zero) it answers for the page or
 // form: a head counts as being in scope, a duty on any group counts.
 func Decide(a Actor, r Right, o Object) Verdict {
+	return a.Creation.govern(a, r, o, decide(a, r, o))
+}
+
+func decide(a Actor, r Right, o Object) Verdict {
 	row, known := table[r]
 	switch {
 	case !known || a.Kind == Guest:

@@ -22,6 +22,7 @@ type carry func(s *Service, tx *gorm.DB, a Approval) (result string, done audit.
 // kinds is every action that can wait for a second person.
 var kinds = map[string]carry{
 	GroupExternal: (*Service).createGroup,
+	GroupNew:      (*Service).createGroup,
 	SuperAppoint:  (*Service).appointSuper,
 	SuperRemove:   (*Service).removeSuper,
 	ExportKind:    (*Service).grantExport,

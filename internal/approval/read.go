@@ -40,6 +40,9 @@ func read(tx *gorm.DB, by access.Actor, id int64) (Approval, error) {
 	} else if err != nil {
 		return a, fmt.Errorf("read approval: %w", err)
 	}
+	if a.RequestedBy == by.MemberID && a.Kind == GroupNew {
+		return a, nil // whoever may start a group sees what became of their own wish
+	}
 	if by.Super || by.Kind == access.System || a.RequestedBy == by.MemberID {
 		return a, access.Check(by, access.ApprovalsSee, access.Object{})
 	}
@@ -79,7 +82,7 @@ func (s *Service) ByID(ctx context.Context, by access.Actor, id int64) (Detail, 
 	d.CanDecide = open && !d.Own && access.Can(by, access.ApprovalsDecide, access.Object{})
 	d.CanFetch = d.Own && s.Fetchable(a) && access.Can(by, access.FullExport, access.Object{})
 	switch a.Kind {
-	case GroupExternal:
+	case GroupExternal, GroupNew:
 		return d, d.fillGroup(db)
 	case ExportKind:
 		return d, nil

@@ -106,6 +106,9 @@ func (s *Service) parse(tx *gorm.DB, by access.Actor, g group.Group, form Form) 
 	if err != nil {
 		return Code{}, err
 	}
+	if err := d.policies.MayMake(by); err != nil {
+		return Code{}, err
+	}
 	if form.Validity == "" {
 		form.Validity = Validities[0]
 	}

@@ -35,7 +35,9 @@ func LoadActor(tx *gorm.DB, memberID int64) (access.Actor, error) {
 		UNION ALL
 		SELECT gd.duty, '', gd.group_id FROM group_duties gd JOIN groups g ON g.id = gd.group_id WHERE gd.member_id = ? AND g.status = 'active'
 		UNION ALL
-		SELECT 'keeps', '', g.id FROM groups g WHERE g.entry_custodian_id = ? AND g.status = 'active'`,
+		SELECT 'keeps', '', g.id FROM groups g WHERE g.entry_custodian_id = ? AND g.status = 'active'
+		UNION ALL
+		SELECT name, value, 0 FROM policies WHERE name IN ('staff_groups', 'group_creation')`,
 		m.ID, m.ID, m.ID, m.ID, m.ID).Scan(&rows).Error
 	if err != nil {
 		return access.Actor{}, fmt.Errorf("load actor's rights: %w", err)
@@ -47,6 +49,8 @@ func LoadActor(tx *gorm.DB, memberID int64) (access.Actor, error) {
 			a.Led = append(a.Led, r.Path)
 		case "own":
 			a.Own = append(a.Own, r.Path)
+		case "staff_groups", "group_creation":
+			a.Creation.Set(r.Kind, r.Path)
 		case "keeps":
 			a.Keeps = append(a.Keeps, r.Group)
 		default:
