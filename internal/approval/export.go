@@ -56,7 +56,7 @@ func (s *Service) AskForExport(ctx context.Context, by access.Actor, what string
 
 // grantExport lets the author fetch the file, if they still may.
 func (s *Service) grantExport(tx *gorm.DB, a Approval) (string, audit.Event, error) {
-	author, err := directory.LoadActor(tx, a.RequestedBy)
+	author, err := directory.LoadActor(tx, a.RequestedBy, s.now())
 	if err != nil || !access.Can(author, access.FullExport, access.Object{}) {
 		return "", audit.Event{}, fault.Conflict{Message: fault.Msg("approvals.error.author_left")}
 	}

@@ -33,7 +33,7 @@ func (s *Service) createGroup(tx *gorm.DB, a Approval) (string, audit.Event, err
 	if err := json.Unmarshal([]byte(a.Payload), &plan); err != nil {
 		return "", audit.Event{}, fmt.Errorf("payload of approval %d: %w", a.ID, err)
 	}
-	author, err := directory.LoadActor(tx, a.RequestedBy)
+	author, err := directory.LoadActor(tx, a.RequestedBy, s.now())
 	if errors.Is(err, fault.NotFound) {
 		return "", audit.Event{}, fault.Conflict{Message: fault.Msg("approvals.error.author_left")}
 	} else if err != nil {
@@ -48,21 +48,21 @@ func (s *Service) createGroup(tx *gorm.DB, a Approval) (string, audit.Event, err
 }
 
 func (s *Service) appointSuper(tx *gorm.DB, a Approval) (string, audit.Event, error) {
-	return changeSuper(tx, a, directory.GrantSuper)
+	return s.changeSuper(tx, a, directory.GrantSuper)
 }
 
 func (s *Service) removeSuper(tx *gorm.DB, a Approval) (string, audit.Event, error) {
-	return changeSuper(tx, a, directory.RevokeSuper)
+	return s.changeSuper(tx, a, directory.RevokeSuper)
 }
 
 // changeSuper also asks whether the author still is a super admin: two of them
 // must stand behind it at the moment it happens.
-func changeSuper(tx *gorm.DB, a Approval, change func(*gorm.DB, int64) (directory.Member, error)) (string, audit.Event, error) {
+func (s *Service) changeSuper(tx *gorm.DB, a Approval, change func(*gorm.DB, int64) (directory.Member, error)) (string, audit.Event, error) {
 	var payload member
 	if err := json.Unmarshal([]byte(a.Payload), &payload); err != nil {
 		return "", audit.Event{}, fmt.Errorf("payload of approval %d: %w", a.ID, err)
 	}
-	author, err := directory.LoadActor(tx, a.RequestedBy)
+	author, err := directory.LoadActor(tx, a.RequestedBy, s.now())
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return "", audit.Event{}, err
 	}

@@ -171,7 +171,7 @@ func Permanence(by access.Actor, g group.Group, p directory.Policies, narrow boo
 		right += ".user"
 	case o.External && !o.ExternalPermanent:
 		right += ".external"
-	case o.OpenToAll && by.Leads(o.Path):
+	case o.OpenToAll && by.Holds(access.CodePermanent, o.Path):
 		right += ".open"
 	}
 	return right, false

@@ -116,7 +116,7 @@ func (s *Service) describeOwner(tx *gorm.DB, by access.Actor, g Group, out *Hand
 		return err
 	}
 	out.OwnerIsOwn = *g.OwnerID == by.MemberID
-	owner, err := directory.LoadActor(tx, *g.OwnerID)
+	owner, err := directory.LoadActor(tx, *g.OwnerID, s.now())
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func Starts(by access.Actor) bool {
 
 // startable keeps the departments in which by may make groups.
 func startable(by access.Actor) (string, []any) {
-	where, args := access.Scope(by, "path")
+	where, args := access.Scope(by, access.GroupCreate, "path")
 	if by.Super || by.Creation.Staff == access.Denied || len(by.Own) == 0 {
 		return where, args
 	}
