@@ -12,7 +12,7 @@ import (
 const (
 	MaxTier    = 20
 	MaxWelcome = 500
-	MaxRules   = 2000
+	MaxRules   = 1000
 )
 
 // Charter is what a group is for its members beyond who gets in.
