@@ -41,6 +41,8 @@ const (
 	GroupRoster      Right = "group.roster"
 	SupersAppoint    Right = "supers.appoint"
 	PolicyTrace      Right = "policy.trace"
+	GroupMove        Right = "group.move"
+	GroupConvert     Right = "group.convert"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -60,6 +62,7 @@ type Object struct {
 	GroupID     int64
 	Joined      bool // the actor is a member of the group
 	External    bool
+	Training    bool
 	UserStarted bool
 	MovedIn     bool // the group was created in a department that is not the actor's
 	Permanent   bool // the code in question does not expire
@@ -126,6 +129,9 @@ var table = map[Right]rule{
 	GroupRename: {super: yes, head: yes, role: yes, duty: func(d Duty, o Object) Verdict {
 		return when(d&Owner != 0 && o.UserStarted, Allowed)
 	}},
+	// Whoever moves a group or changes its type could have made it there and here.
+	GroupMove:     {super: yes, head: createAsHead, role: createAsHead},
+	GroupConvert:  {super: yes, role: yes, head: yes},
 	GroupSettings: {super: yes, role: yes, head: yes, duty: with(Content)},
 	GroupEntry:    {super: yes, role: yes, head: yes, duty: with(Content), keeper: yes},
 	GroupDisband:  {super: yes, role: disbandThere, head: disbandThere},
@@ -170,6 +176,10 @@ var table = map[Right]rule{
 // form: a head counts as being in scope; a duty on any group and a role
 // anywhere count.
 func Decide(a Actor, r Right, o Object) Verdict {
+	return a.Creation.govern(a, r, o, decide(a, r, o))
+}
+
+func decide(a Actor, r Right, o Object) Verdict {
 	row, known := table[r]
 	switch {
 	case !known || a.Kind == Guest:
