@@ -69,6 +69,7 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 	if p.HasSheet, err = s.Press.HasSheet(ctx, by, id); err != nil {
 		return err
 	}
+	p.Lacks = missing(by, access.Object{Path: d.Department.Path}, access.MembersEdit, access.DepartmentsEdit, access.HeadsAppoint)
 	if p.Leadership, err = s.Directory.Leadership(ctx, by, id); err != nil || !p.Leadership.CanAppoint {
 		return err
 	}

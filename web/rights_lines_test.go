@@ -190,5 +190,6 @@ var lines = []line{
 	{route: "POST /settings/roles/appoint", own: supers, fields: sendsFree},
 	{route: "POST /settings/roles/remove", own: supers, fields: sendsFree},
 	{route: "GET /settings/devices", own: all},
+	{route: "GET /why", own: all, fields: sends("right", "code.permanent")},
 	{route: "POST /settings/devices/end", own: all, fields: sends("others", "1")},
 }

@@ -197,6 +197,7 @@ var table = []route{
 	{http.MethodPost, paths.RoleWithdraw, signedIn, access.RolesGrant, 0, (*server).withdrawRole},
 	{http.MethodPost, paths.SuperAppoint, signedIn, access.SupersAppoint, 0, (*server).appointSuper},
 	{http.MethodPost, paths.SuperRemove, signedIn, access.SupersAppoint, 0, (*server).removeSuper},
+	{http.MethodGet, paths.Why, signedIn, "", 0, (*server).showWhy},
 	{http.MethodGet, paths.SettingsDevices, signedIn, "", 0, (*server).listDevices},
 	{http.MethodPost, paths.SettingsDevicesEnd, signedIn, "", 0, (*server).endDevice},
 
