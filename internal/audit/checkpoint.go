@@ -163,7 +163,7 @@ func (l *Log) Checkpoint(ctx context.Context, by access.Actor) (c Checkpoint, er
 		if err := keep(tx, c); err != nil {
 			return err
 		}
-		return l.trail.Record(tx, by, Event{Action: "audit.checkpoint", Object: chainObject, Details: map[string]any{"size": c.Seq, "head": c.Hash}})
+		return l.trail.Record(tx, by, Event{Action: "audit.checkpoint", Object: chainObject, Details: map[string]any{"sealed": c.Seq}})
 	})
 	return c, err
 }

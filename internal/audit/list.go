@@ -150,10 +150,8 @@ func (l *Log) neighbours(db *gorm.DB, by access.Actor, w *Whole) error {
 	if len(ids) > 0 {
 		w.Older = ids[0]
 	}
-	newer, err := newQuery(db, by, Filter{})
-	if err != nil {
-		return err
-	}
+	newer := query{db: db}
+	newer.and(access.Scope(by, "e.department_path"))
 	if ids, err = newer.after(w.ID); err != nil {
 		return fmt.Errorf("read the entry after: %w", err)
 	}

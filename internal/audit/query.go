@@ -25,11 +25,15 @@ type query struct {
 	least    int64 // no entry below it can fit
 }
 
-// branch is what one walk along an index keeps equal.
+// branch is what one walk along an index keeps equal: its first columns.
 type branch struct {
-	where string
-	args  []any
+	columns []string
+	values  []any
+	also    string // a condition without arguments
 }
+
+// along is a walk along the index of one column.
+func along(column, also string) branch { return branch{columns: []string{column}, also: also} }
 
 // window is how many entries one page looks at, in all branches together, when
 // not every one of them fits.
@@ -38,7 +42,7 @@ const window = 4000
 // branchMost is how many values an index is asked for at once.
 const branchMost = 64
 
-func newQuery(db *gorm.DB, by access.Actor, f Filter) (query, error) {
+func newQuery(db *gorm.DB, reader access.Actor, f Filter) (query, error) {
 	q := query{db: db, before: f.Before, nothing: f.Actors != nil && len(f.Actors) == 0}
 	if err := q.bound(f.From, f.To); err != nil {
 		return q, err
@@ -47,37 +51,37 @@ func newQuery(db *gorm.DB, by access.Actor, f Filter) (query, error) {
 		return q, err
 	}
 	if f.System {
-		q.along("e.actor_id = ? AND e.actor_kind = 'system'", 0)
+		q.along(along("e.actor_id", " AND e.actor_kind = 'system'"), 0)
 	}
 	if len(f.Actors) > 0 {
-		q.along("e.actor_id = ? AND e.actor_kind = 'member'", anys(f.Actors)...)
+		q.along(along("e.actor_id", " AND e.actor_kind = 'member'"), anys(f.Actors)...)
 	}
 	switch f.Outcome {
 	case "":
 	case Done:
 		q.and("e.outcome = ?", []any{Done})
 	default:
-		q.along("e.outcome <> 'done' AND e.outcome = ?", f.Outcome)
+		q.along(along("e.outcome", " AND e.outcome <> 'done'"), f.Outcome)
 	}
 	if err := q.actions(f.Action); err != nil {
 		return q, err
 	}
-	return q, q.scope(by)
+	return q, q.scope(reader)
 }
 
 // object narrows to one object, to those of a name, or to those of a kind.
 func (q *query) object(f Filter) error {
-	const one = "e.object_kind = ? AND e.object_id = ?"
+	one := []string{"e.object_kind", "e.object_id"}
 	switch {
 	case f.ObjectID != "":
-		q.branches = append(q.branches, branch{one, []any{f.ObjectKind, f.ObjectID}})
+		q.branches = append(q.branches, branch{one, []any{f.ObjectKind, f.ObjectID}, ""})
 	case f.ObjectName != "":
 		found, err := objectsNamed(q.db, f.ObjectKind, f.ObjectName)
 		if err != nil {
 			return err
 		}
 		for _, o := range found {
-			q.branches = append(q.branches, branch{one, []any{o.Kind, o.ID}})
+			q.branches = append(q.branches, branch{one, []any{o.Kind, o.ID}, ""})
 		}
 	case f.ObjectKind != "":
 		q.and("e.object_kind = ?", []any{f.ObjectKind})
@@ -90,20 +94,16 @@ func (q *query) and(condition string, args []any) {
 	q.rest, q.args = append(q.rest, condition), append(q.args, args...)
 }
 
-// along walks the index that condition fits, once per value, unless a better
-// one is taken already.
-func (q *query) along(condition string, values ...any) {
+// along walks the index of b's column, once per value, unless a better one is
+// taken already.
+func (q *query) along(b branch, values ...any) {
 	if len(q.branches) == 0 && len(values) <= branchMost {
 		for _, v := range values {
-			q.branches = append(q.branches, branch{condition, []any{v}})
+			q.branches = append(q.branches, branch{b.columns, []any{v}, b.also})
 		}
 		return
 	}
-	either := make([]string, len(values))
-	for i := range values {
-		either[i] = "(" + condition + ")"
-	}
-	q.and("("+strings.Join(either, " OR ")+")", values)
+	q.and(b.columns[0]+" IN ?"+b.also, []any{values})
 }
 
 func anys[T any](list []T) []any {
@@ -150,7 +150,7 @@ func (q *query) actions(action string) error {
 		return nil
 	}
 	if !strings.HasSuffix(action, ".") {
-		q.along("e.action = ?", action)
+		q.along(along("e.action", ""), action)
 		return nil
 	}
 	known, err := knownActions(q.db)
@@ -159,7 +159,7 @@ func (q *query) actions(action string) error {
 	}
 	known = slices.DeleteFunc(known, func(a string) bool { return !strings.HasPrefix(a, action) })
 	if q.nothing = q.nothing || len(known) == 0; !q.nothing {
-		q.along("e.action = ?", anys(known)...)
+		q.along(along("e.action", ""), anys(known)...)
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func (q *query) scope(by access.Actor) error {
 	slices.Sort(all)
 	q.nothing = q.nothing || len(all) == 0
 	for _, path := range slices.Compact(all) {
-		q.branches = append(q.branches, branch{bytewise(q.db, "e.department_path") + " = ?", []any{path}})
+		q.branches = append(q.branches, branch{[]string{bytewise(q.db, "e.department_path")}, []any{path}, ""})
 	}
 	return nil
 }
@@ -267,19 +267,39 @@ func objectsNamed(db *gorm.DB, kind, text string) (found []Object, err error) {
 // objectsMost is how many objects of a kind a name may stand for.
 const objectsMost = 20
 
-// from is "every branch": inner selects from audit_entries e, with %s for the
-// condition of one of them.
-func (q *query) from(inner string, args []any) (string, []any) {
-	if len(q.branches) == 0 {
-		return "(" + fmt.Sprintf(inner, "") + ") b", args
+// every walks each branch from an id, exclusive, down to another. inner selects
+// from audit_entries e; its two %s are the condition and the order.
+func (q *query) every(inner string, top, least int64, args []any) (string, []any) {
+	branches := q.branches
+	if len(branches) == 0 {
+		branches = []branch{{}}
 	}
-	texts := make([]string, len(q.branches))
+	texts := make([]string, len(branches))
 	var all []any
-	for i, b := range q.branches {
-		texts[i] = "SELECT * FROM (" + fmt.Sprintf(inner, b.where+" AND ") + ") b"
-		all = append(append(all, b.args...), args...)
+	for i, b := range branches {
+		where, order, values := b.between(database.Postgres(q.db), top, least)
+		texts[i] = "SELECT * FROM (" + fmt.Sprintf(inner, where, order) + ") b"
+		all = append(append(all, values...), args...)
 	}
 	return "(" + strings.Join(texts, " UNION ALL ") + ") b", all
+}
+
+// between is the part of the index from top down to least. PostgreSQL takes
+// "column = value ORDER BY id" for a reason to walk the primary key, which is
+// endless when all that fits is old; compared as a whole, column and id leave
+// it no index but the right one.
+func (b branch) between(postgres bool, top, least int64) (where, order string, args []any) {
+	columns := append(slices.Clone(b.columns), "e.id")
+	order = strings.Join(columns, " DESC, ") + " DESC"
+	if postgres {
+		row, marks := "("+strings.Join(columns, ", ")+")", "(?"+strings.Repeat(", ?", len(b.columns))+")"
+		args = slices.Concat(b.values, []any{top}, b.values, []any{least})
+		return row + " < " + marks + " AND " + row + " >= " + marks + b.also, order, args
+	}
+	for _, c := range b.columns {
+		where += c + " = ? AND "
+	}
+	return where + "e.id < ? AND e.id >= ?" + b.also, order, slices.Concat(b.values, []any{top, least})
 }
 
 // each is how many entries of a branch one page looks at.
@@ -290,7 +310,7 @@ func (q *query) floor() (int64, error) {
 	if len(q.rest) == 0 {
 		return 0, nil
 	}
-	inner, args := q.from("SELECT e.id FROM audit_entries e WHERE %se.id < ? AND e.id >= ? ORDER BY e.id DESC LIMIT 1 OFFSET ?", []any{q.top(), q.least, q.each()})
+	inner, args := q.every("SELECT e.id FROM audit_entries e WHERE %s ORDER BY %s LIMIT 1 OFFSET ?", q.top(), q.least, []any{q.each()})
 	var ids []int64
 	if err := q.db.Raw("SELECT b.id FROM "+inner+" ORDER BY b.id DESC LIMIT 1", args...).Scan(&ids).Error; err != nil || len(ids) == 0 {
 		return 0, err
@@ -318,8 +338,8 @@ func (q *query) page(limit int) (ids []int64, next int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	inner, args := q.from("SELECT e.id FROM audit_entries e WHERE %se.id < ? AND e.id >= ?"+q.where()+" ORDER BY e.id DESC LIMIT ?",
-		slices.Concat([]any{q.top(), max(floor, q.least)}, q.args, []any{limit + 1}))
+	inner, args := q.every("SELECT e.id FROM audit_entries e WHERE %s"+q.where()+" ORDER BY %s LIMIT ?", q.top(), max(floor, q.least),
+		append(slices.Clone(q.args), limit+1))
 	if err := q.db.Raw("SELECT b.id FROM "+inner+" ORDER BY b.id DESC LIMIT ?", append(args, limit+1)...).Scan(&ids).Error; err != nil {
 		return nil, 0, err
 	}
@@ -333,13 +353,14 @@ func (q *query) page(limit int) (ids []int64, next int64, err error) {
 	return ids, next, nil
 }
 
-// after returns the id of the oldest entry newer than id, if one is near.
+// after returns the id of the oldest entry newer than id, if one is near. It
+// walks the trail upwards, so it looks at a stretch of ids and no index.
 func (q *query) after(id int64) (ids []int64, err error) {
-	if q.nothing {
-		return nil, nil
+	condition, args := "1 = 1", []any{}
+	if len(q.rest) > 0 {
+		condition, args = strings.Join(q.rest, " AND "), q.args
 	}
-	inner, args := q.from("SELECT e.id FROM (SELECT * FROM audit_entries e WHERE %se.id > ? ORDER BY e.id LIMIT ?) e WHERE 1 = 1"+q.where()+" ORDER BY e.id LIMIT 1",
-		slices.Concat([]any{id, q.each()}, q.args))
-	err = q.db.Raw("SELECT b.id FROM "+inner+" ORDER BY b.id LIMIT 1", args...).Scan(&ids).Error
+	err = q.db.Raw("SELECT e.id FROM (SELECT * FROM audit_entries e WHERE e.id > ? ORDER BY e.id LIMIT ?) e WHERE "+condition+" ORDER BY e.id LIMIT 1",
+		slices.Concat([]any{id, window}, args)...).Scan(&ids).Error
 	return ids, err
 }

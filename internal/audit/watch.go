@@ -253,7 +253,7 @@ func (t *Trail) lostCheckpoint(db *gorm.DB) (*Broken, error) {
 }
 
 var (
-	chainObject   = Object{Kind: "audit", ID: "chain"}
+	chainObject   = Object{Kind: "audit"}
 	nothingSealed = fault.Conflict{Message: fault.Msg("chain.error.empty")}
 	chainBroken   = fault.Conflict{Message: fault.Msg("chain.error.broken")}
 	verifyingNow  = fault.Conflict{Message: fault.Msg("chain.error.busy")}
