@@ -29,6 +29,7 @@ type things struct {
 	free                                   int64 // a member who is in no group
 	waiter                                 int64 // who waits for a seat
 	image                                  int64 // of the group's chat
+	round                                  int64 // in which heads confirm
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -67,6 +68,7 @@ func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
 func atPrint(o things) []any      { return []any{o.print} }
+func atRound(o things) []any      { return []any{o.round} }
 func atPreset(o things) []any     { return []any{o.preset} }
 
 // sends are fields that hold for whatever thing.
@@ -173,6 +175,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if author.Super {
 		o.theirs = s.insert(ask, "group.create.external", plan, "群", department, "pending", s.w.Head.MemberID, now, now.AddDate(0, 0, 7), nil)
 	}
+	o.round = s.round()
 	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
 		s.t.Fatal(err)
 	}

@@ -195,6 +195,7 @@ func (p *program) everyHour(ctx context.Context) {
 		}{
 			{"sweep what expired", p.auth.Sweep},
 			{"drop printed files", p.press.Sweep},
+			{"plan the next round", p.rounds.Tend},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err
@@ -215,7 +216,7 @@ func (p *program) everyHour(ctx context.Context) {
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
 		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press, Rounds: p.rounds,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

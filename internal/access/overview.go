@@ -12,6 +12,7 @@ var order = []Right{
 	ContactsSee, MembersEdit, DepartmentsEdit, MemberDepart, HeadsAppoint, SupersAppoint, GroupSee, GroupRoster, GroupCreate, GroupRename,
 	GroupSettings, GroupEntry, GroupDisband, GroupHandOver, GroupDuties, MemberAdd, CodeTemporary, CodePermanent, CodeRevoke, CodeAdopt, CodeDownload,
 	ScansSee, ScansExport, RequestsDecide, FullExport, AuditRead, ApprovalsSee, ApprovalsDecide, OrganisationEdit,
+	RecertSee, RecertConfirm, RecertPlan,
 }
 
 // Overview reads the table for the settings page, in the words of an ordinary

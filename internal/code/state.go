@@ -57,6 +57,7 @@ type Facts struct {
 	Total          int64
 	Day            string
 	DayTotal       int64
+	RecertDue      *time.Time // from when on the code stands still because no head confirmed it; nil: confirmed
 }
 
 // State derives the state at now. stateSQL says the same to the database; a
@@ -71,7 +72,7 @@ func (f Facts) State(now time.Time) State {
 		return Revoked
 	case f.ValidUntil != nil && !f.ValidUntil.After(now):
 		return Expired
-	case f.SuspendedAt != nil || !f.IssuerOK:
+	case f.SuspendedAt != nil || !f.IssuerOK || f.Unconfirmed(now):
 		return Suspended
 	case f.JoinMode == group.Off || f.JoiningOff:
 		return Off
@@ -149,7 +150,7 @@ const stateSQL = `CASE
 	WHEN c.replaced_by IS NOT NULL THEN 'replaced'
 	WHEN c.revoked_at IS NOT NULL THEN 'revoked'
 	WHEN c.valid_until IS NOT NULL AND c.valid_until <= ? THEN 'expired'
-	WHEN c.suspended_at IS NOT NULL OR NOT ` + issuerSQL + ` THEN 'suspended'
+	WHEN c.suspended_at IS NOT NULL OR NOT ` + issuerSQL + ` OR coalesce(` + recertDueSQL + ` <= ?, false) THEN 'suspended'
 	WHEN g.join_mode = 'off' OR ` + joiningOffSQL + ` THEN 'off'
 	WHEN c.valid_from IS NOT NULL AND c.valid_from > ? THEN 'notyet'
 	WHEN c.hours <> '' AND substr(c.hours, ?, 1) = '0' THEN 'closed'
@@ -159,5 +160,5 @@ const stateSQL = `CASE
 
 func stateArgs(now time.Time, loc *time.Location) []any {
 	local := now.In(loc)
-	return []any{now.UTC(), now.UTC(), quarterOf(local) + 1, local.Format(time.DateOnly)}
+	return []any{now.UTC(), now.UTC(), now.UTC(), quarterOf(local) + 1, local.Format(time.DateOnly)}
 }

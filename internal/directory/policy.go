@@ -29,6 +29,8 @@ type Policies struct {
 	ScanTarget        int      // per cent of scans that should lead to a request or an entry (source: C42, 35)
 	StayTarget        int      // per cent that should still be in after 24 h (source: C43, 60)
 	UpstreamWarnHours int      // a reminder so long before the last chat QR image dies
+	RecertDays        int      // heads confirm members and codes this often; 0 = never (source: C52, a quarter)
+	RecertGraceDays   int      // and have so long for it before what is not confirmed stands still
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -37,6 +39,7 @@ func DefaultPolicies() Policies {
 		TemporaryMaxDays: 365, TicketSeconds: 15, UpstreamDays: 7, AddressPer10s: 3000, VisitorPer10s: 30,
 		GuestPrefixes: []string{"+86"}, SessionIdleHours: 72, SessionMaxDays: 30, RequestDays: 30, ApprovalDays: 14,
 		RefreshDays: 90, ScanTarget: 35, StayTarget: 60, UpstreamWarnHours: 48,
+		RecertDays: 90, RecertGraceDays: 14,
 	}
 }
 
@@ -52,6 +55,7 @@ func (p *Policies) fields() map[string]any {
 		"session_max_days": &p.SessionMaxDays, "request_days": &p.RequestDays, "approval_days": &p.ApprovalDays,
 		"scan_days": &p.ScanDays, "refresh_days": &p.RefreshDays, "scan_target": &p.ScanTarget, "stay_target": &p.StayTarget,
 		"upstream_warn_hours": &p.UpstreamWarnHours,
+		"recert_days":         &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
 	}
 }
 

@@ -73,6 +73,7 @@ type View struct {
 	Locked       bool            // the code's password is still to be given
 	Late         string          // with StateFull: the code's own limit that turned the visitor away; "" = the group is full
 	Wait         *Wait           // with StateFull: the visitor's place on the waiting list
+	Held         bool            // with StateIn: the membership stands still until a head confirms it; there is no entry
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
@@ -199,6 +200,9 @@ func (s *Service) known(tx *gorm.DB, v visit, out *View) (bool, error) {
 		return false, nil // such a visit leads to no entry
 	case in:
 		out.State = StateIn
+		if out.Held, err = group.Held(tx, v.group.ID, v.person.group(), s.now()); out.Held || err != nil {
+			return true, err
+		}
 		out.Entry, err = group.Show(tx, v.group, v.person.group(), s.now())
 		return true, err
 	case asked && out.Request.Status == Pending:
