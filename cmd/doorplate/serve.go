@@ -196,6 +196,8 @@ func (p *program) everyHour(ctx context.Context) {
 			{"sweep what expired", p.auth.Sweep},
 			{"drop printed files", p.press.Sweep},
 			{"plan the next round", p.rounds.Tend},
+			{"look at prints in doubt", p.codes.SettlePrints},
+			{"add up the days", p.scans.SumDays},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err

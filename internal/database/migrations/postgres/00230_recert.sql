@@ -31,5 +31,70 @@ CREATE TABLE recert_marks (
 CREATE UNIQUE INDEX recert_marks_item ON recert_marks (group_id, kind, item_id, round_id);
 CREATE INDEX recert_marks_passes ON recert_marks (round_id, id) WHERE kind = 'group';
 
+-- Lists at scale. Codes that live, and those with a date, apart from the many that ended.
+CREATE INDEX scale_codes_living ON codes (id) WHERE revoked_at IS NULL;
+CREATE INDEX scale_codes_ended ON codes (id) WHERE revoked_at IS NOT NULL;
+CREATE INDEX scale_codes_until ON codes (valid_until) WHERE revoked_at IS NULL AND valid_until IS NOT NULL;
+CREATE INDEX scale_groups_ended ON groups (id) WHERE status <> 'active';
+CREATE INDEX scale_groups_upstream ON groups (id) WHERE entry_kind = 'upstream';
+CREATE INDEX scale_groups_type ON groups (type, id) WHERE status = 'active';
+CREATE INDEX scale_members_departed ON members (departed_at) WHERE status = 'departed';
+CREATE INDEX scale_memberships_left ON memberships (group_id, id) WHERE status = 'ended';
+-- Scans and joins of a day that is over, by department (0: all of them), so that a chart of a month adds up few rows.
+CREATE TABLE day_sums (
+    day           text NOT NULL,
+    department_id bigint NOT NULL,
+    scans         bigint NOT NULL,
+    joined        bigint NOT NULL,
+    PRIMARY KEY (day, department_id)
+);
+-- Prints that may say something wrong: whatever changes what stands on paper sets the mark, looking closely takes it away.
+ALTER TABLE code_copies ADD COLUMN doubtful boolean NOT NULL DEFAULT true;
+CREATE INDEX code_copies_doubtful ON code_copies (code_id) WHERE doubtful AND removed_at IS NULL;
+-- +goose StatementBegin
+CREATE FUNCTION doubt_all_prints() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE code_copies SET doubtful = true WHERE removed_at IS NULL;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION doubt_prints_of_group() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE code_copies SET doubtful = true WHERE removed_at IS NULL AND code_id IN (SELECT id FROM codes WHERE group_id = NEW.id);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION doubt_prints_of_code() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE code_copies SET doubtful = true WHERE removed_at IS NULL AND code_id = NEW.id;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION doubt_this_print() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    NEW.doubtful := true;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+-- A new name concerns everything below; a move writes every row that it concerns.
+-- +goose StatementBegin
+CREATE FUNCTION doubt_prints_below() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE code_copies SET doubtful = true WHERE removed_at IS NULL AND code_id IN (
+        SELECT c.id FROM codes c JOIN groups g ON g.id = c.group_id WHERE g.department_id IN (
+            SELECT n.id FROM after_rows n JOIN before_rows o ON o.id = n.id AND o.path <> n.path
+            UNION SELECT d.id FROM after_rows n JOIN before_rows o ON o.id = n.id AND o.name <> n.name JOIN departments d ON d.path LIKE n.path || '%'));
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER organisation_prints AFTER UPDATE OF name ON organisation FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION doubt_all_prints();
+CREATE TRIGGER groups_prints AFTER UPDATE OF name, department_id, status ON groups FOR EACH ROW
+    WHEN (OLD.name <> NEW.name OR OLD.department_id <> NEW.department_id OR OLD.status <> NEW.status) EXECUTE FUNCTION doubt_prints_of_group();
+CREATE TRIGGER codes_prints AFTER UPDATE OF valid_until, revoked_at, replaced_by, group_id ON codes FOR EACH ROW
+    WHEN (OLD.valid_until IS DISTINCT FROM NEW.valid_until OR OLD.revoked_at IS DISTINCT FROM NEW.revoked_at OR OLD.replaced_by IS DISTINCT FROM NEW.replaced_by OR OLD.group_id <> NEW.group_id)
+    EXECUTE FUNCTION doubt_prints_of_code();
+CREATE TRIGGER code_copies_prints BEFORE UPDATE OF revoked_at ON code_copies FOR EACH ROW
+    WHEN (OLD.revoked_at IS DISTINCT FROM NEW.revoked_at) EXECUTE FUNCTION doubt_this_print();
+CREATE TRIGGER departments_prints AFTER UPDATE ON departments REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION doubt_prints_below();
+
 -- +goose Down
 SELECT 1;
