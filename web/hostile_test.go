@@ -57,7 +57,7 @@ type props struct {
 	gid, code, request             string
 	department, member, membership string
 	run, approval, preset, waiter  string
-	print, image, channel          string
+	print, image, channel, round   string
 	role, grant                    string
 	entry                          string
 }
@@ -90,6 +90,7 @@ func (s *site) props() props {
 	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.temporary')", role)
 	p.role, p.grant = fmt.Sprint(role), fmt.Sprint(s.insert(`INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at)
 		VALUES (?, ?, ?, ?, ?)`, role, s.w.OtherStaff.MemberID, s.w.Marketing, s.w.Super.MemberID, s.clock.Now()))
+	p.round = fmt.Sprint(s.round())
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
@@ -105,7 +106,7 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "roles": p.role}
+		"requests": p.request, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -216,6 +217,8 @@ func (p props) fields() [][]string {
 	return [][]string{
 		{"/groups/:id/images", "valid_until", "2026-12-12", "max_uses", "100"}, {"/groups/:id/images/:image", "action", "up", "max_uses", "100", "reason", "x"},
 		{"/groups/:id/images/:image", "action", "", "max_uses", "100"}, {"/groups/:id/images/:image", "action", "dead", "reason", "x"},
+		{"/recertify/rounds", "action", "start"}, {"/recertify/rounds", "action", "move", "round", p.round, "was", "2026-12-06", "due", "2026-12-12"},
+		{"/groups/:id/recertify", "round", p.round, "m1", "confirm", "c1", "later", "others", "on"},
 		{"/groups/:id/custodian", "member_id", p.member, "phone", ""}, {"/groups/:id/entry", "keep", "on"},
 		{"/groups/:id/series", "action", "", "base", "群", "threshold", "90"}, {"/groups/:id/series", "action", "stop", "base", "", "threshold", ""},
 		{"/codes/:id/targets", "action", "", "route", "order", "version", "1"}, {"/codes/:id/targets", "action", "add", "group", p.gid, "version", "1"},

@@ -33,6 +33,7 @@ type things struct {
 	started                                string // a group that a member started
 	role, grant                            int64  // a custom role, held by free
 	entry                                  int64  // of the audit trail
+	round                                  int64  // in which heads confirm
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -75,6 +76,7 @@ func atExport(o things) []any     { return []any{o.export} }
 func atPrint(o things) []any      { return []any{o.print} }
 func atRole(o things) []any       { return []any{o.role} }
 func atGrant(o things) []any      { return []any{o.role, o.grant} }
+func atRound(o things) []any      { return []any{o.round} }
 func atPreset(o things) []any     { return []any{o.preset} }
 func atEntry(o things) []any      { return []any{o.entry} }
 
@@ -192,6 +194,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	o.grant = s.insert("INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at) VALUES (?, ?, ?, ?, ?)",
 		o.role, o.free, department, s.w.Super.MemberID, now)
 	o.entry = s.entry(department)
+	o.round = s.round()
 	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
 		s.t.Fatal(err)
 	}

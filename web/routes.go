@@ -124,6 +124,13 @@ var table = []route{
 	{http.MethodPost, paths.GroupMemberRestore, signedIn, "", 0, (*server).restoreMember},
 	{http.MethodPost, paths.GroupPropose, signedIn, "", 0, (*server).proposeMember},
 
+	{http.MethodGet, paths.Recert, signedIn, access.RecertSee, 0, (*server).listRecert},
+	{http.MethodGet, paths.RecertRounds, signedIn, access.RecertSee, 0, (*server).listRounds},
+	{http.MethodPost, paths.RecertRounds, signedIn, access.RecertPlan, 0, (*server).planRound},
+	{http.MethodGet, paths.RecertRound, signedIn, access.RecertSee, 0, (*server).showRound},
+	{http.MethodGet, paths.GroupRecert, signedIn, "", 0, (*server).askRecert},
+	{http.MethodPost, paths.GroupRecert, signedIn, "", 0, (*server).recertify},
+
 	{http.MethodGet, paths.Codes, signedIn, access.CodeDownload, 0, (*server).listCodes},
 	{http.MethodGet, paths.GroupCodes, signedIn, "", 0, (*server).listGroupCodes},
 	{http.MethodGet, paths.GroupCodeNew, signedIn, "", 0, (*server).newCode},

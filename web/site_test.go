@@ -26,6 +26,7 @@ import (
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
 	"doorplate/internal/press"
+	"doorplate/internal/recert"
 	"doorplate/internal/scan"
 	"doorplate/internal/testkit"
 	"doorplate/web"
@@ -71,8 +72,8 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
 		Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
-		Press: press.New(db, codes, trail, now, cfg.BaseURL, log),
-		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
+		Press: press.New(db, codes, trail, now, cfg.BaseURL, log), Rounds: recert.New(db, trail, codes, now),
+		Demo: func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}
 	t.Cleanup(s.deps.Scans.Close)
 	s.deps.Directory.OnDepart(

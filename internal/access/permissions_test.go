@@ -74,6 +74,10 @@ var cells = []struct {
 	{access.OrganisationEdit, access.Object{}, "y n n n n n n"},
 	{access.ApprovalsDecide, access.Object{}, "y n n n n n n"},
 	{access.SupersAppoint, access.Object{}, "a n n n n n n"},
+	{access.RecertSee, access.Object{}, "y y n n n n n"},
+	{access.RecertConfirm, access.Object{}, "n y n n n n n"},
+	{access.RecertConfirm, access.Object{Headless: true}, "y y n n n n n"},
+	{access.RecertPlan, access.Object{}, "y n n n n n n"},
 }
 
 var verdicts = map[string]access.Verdict{"y": access.Allowed, "a": access.NeedsApproval, "n": access.Denied}
