@@ -89,6 +89,10 @@ var matrix = []struct {
 	{access.GroupSettings, access.Object{}, "yyynnynnnnnyn"},
 	{access.GroupEntry, access.Object{}, "yyynnynnnynyn"},
 	{access.GroupDisband, access.Object{}, "yyynnnnnnnnyn"},
+	{access.GroupDisband, access.Object{MovedIn: true}, "ynnnnnnnnnnnn"},
+	{access.GroupMove, access.Object{}, "yyynnnnnnnnyn"},
+	{access.GroupMove, access.Object{External: true}, "yaannnnnnnnan"},
+	{access.GroupConvert, access.Object{UserStarted: true}, "yyynnnnnnnnyn"},
 	{access.GroupHandOver, access.Object{}, "yyyynnnnnnnyn"},
 	{access.GroupDuties, access.Object{}, "yyyynnnnnnnyn"},
 	{access.CodeTemporary, access.Object{}, "yyyynnnnnnnyn"},
@@ -116,6 +120,7 @@ var matrix = []struct {
 	{access.ApprovalsSee, access.Object{}, "yyynnnnnnnnyn"},
 	{access.ApprovalsDecide, access.Object{}, "ynnnnnnnnnnnn"},
 	{access.OrganisationEdit, access.Object{}, "ynnnnnnnnnnnn"},
+	{access.PolicyTrace, access.Object{}, "ynnnnnnnnnnnn"},
 }
 
 func TestTheWholeMatrix(t *testing.T) {
@@ -137,6 +142,36 @@ func TestTheWholeMatrix(t *testing.T) {
 	for _, r := range access.Overview() {
 		if !seen[r.Right] {
 			t.Errorf("%s: each right gets its line in the matrix", r.Right)
+		}
+	}
+}
+
+// creations are the rows about making a group, under each policy.
+var creations = []struct {
+	policy access.Creation
+	on     access.Object
+	want   string
+}{
+	{access.Creation{}, access.Object{UserStarted: true}, "yyynnnnnnnnyn"},
+	{access.Creation{Staff: access.NeedsApproval}, access.Object{UserStarted: true}, "yyynnnnaannyn"},
+	{access.Creation{Staff: access.Allowed}, access.Object{UserStarted: true}, "yyynnnnyynnyn"},
+	{access.Creation{Staff: access.Allowed}, access.Object{}, "yyynnnnnnnnyn"},
+	{access.Creation{Staff: access.Allowed}, access.Object{UserStarted: true, Training: true}, "yyynnnnnnnnyn"},
+	{access.Creation{Staff: access.Allowed, Limit: access.ByApproval}, access.Object{UserStarted: true}, "yaannnnaannan"},
+	{access.Creation{Limit: access.ByApproval}, access.Object{External: true}, "yaannnnnnnnan"},
+	{access.Creation{Staff: access.Allowed, Limit: access.Closed}, access.Object{UserStarted: true}, "ynnnnnnnnnnnn"},
+	{access.Creation{Limit: access.Closed}, access.Object{Training: true}, "ynnnnnnnnnnnn"},
+}
+
+func TestMakingGroupsUnderEveryPolicy(t *testing.T) {
+	for _, m := range creations {
+		m.on.Path = own
+		for i, column := range columns {
+			a := person(column, access.GroupCreate)
+			a.Creation = m.policy
+			if got := access.Decide(a, access.GroupCreate, m.on); got != verdicts[string(m.want[i])] {
+				t.Errorf("%+v: by %s on %+v = %d, want %c", m.policy, column, m.on, got, m.want[i])
+			}
 		}
 	}
 }

@@ -55,7 +55,9 @@ const rightsSQL = `
 	UNION ALL
 	SELECT gd.duty, '', gd.group_id, '' FROM group_duties gd JOIN groups g ON g.id = gd.group_id WHERE gd.member_id = ? AND g.status = 'active'
 	UNION ALL
-	SELECT 'keeps', '', g.id, '' FROM groups g WHERE g.entry_custodian_id = ? AND g.status = 'active'`
+	SELECT 'keeps', '', g.id, '' FROM groups g WHERE g.entry_custodian_id = ? AND g.status = 'active'
+	UNION ALL
+	SELECT name, value, 0, '' FROM policies WHERE name IN ('staff_groups', 'group_creation')`
 
 // rightRow is one thing that brings rights. Group is a role's id for a grant.
 type rightRow struct {
@@ -75,6 +77,8 @@ func (r rightRow) addTo(a *access.Actor) {
 		a.Acting = append(a.Acting, access.Stand{Path: r.Path, For: r.Name})
 	case "grant":
 		addRight(a, r)
+	case "staff_groups", "group_creation":
+		a.Creation.Set(r.Kind, r.Path)
 	case "keeps":
 		a.Keeps = append(a.Keeps, r.Group)
 	default:

@@ -52,7 +52,7 @@ func (s *Service) Why(ctx context.Context, by access.Actor, q Question) (Answer,
 		return a, err
 	}
 	a.Reason = access.Explain(by, right, o)
-	crowd, err := candidates(db, right, o, ownerID, s.now().UTC())
+	crowd, err := crowdOf(db, right, o, ownerID, s.now().UTC())
 	if err != nil {
 		return a, err
 	}
@@ -113,7 +113,7 @@ func (s *Service) askedGroup(db *gorm.DB, by access.Actor, g Group, a *Answer) (
 	if err != nil {
 		return o, 0, fmt.Errorf("look up membership: %w", err)
 	}
-	o = g.Object(joined)
+	o = g.objectFor(by, joined)
 	if err := access.Check(by, access.GroupSee, o); err != nil {
 		return access.Object{}, 0, err
 	}
@@ -130,8 +130,8 @@ func (s *Service) askedGroup(db *gorm.DB, by access.Actor, g Group, a *Answer) (
 	return o, owner, nil
 }
 
-// candidate is a person with one thing that may bring rights.
-type candidate struct {
+// holder is a person with one thing that may bring rights.
+type holder struct {
 	MemberID int64
 	Name     string
 	Kind     string // super, head, deputy, role, owner or a duty
@@ -140,11 +140,11 @@ type candidate struct {
 	actor    access.Actor
 }
 
-type crowd []candidate
+type crowd []holder
 
-// candidates reads who could come into question, the nearest first: duties on
+// crowdOf reads who could come into question, the nearest first: duties on
 // the group, heads and deputies upwards, roles, super admins.
-func candidates(db *gorm.DB, r access.Right, o access.Object, owner int64, now time.Time) (crowd, error) {
+func crowdOf(db *gorm.DB, r access.Right, o access.Object, owner int64, now time.Time) (crowd, error) {
 	var all crowd
 	err := db.Raw(`SELECT m.id AS member_id, m.name, x.kind, x.path, x.place, x.far FROM (
 			SELECT member_id, duty AS kind, '' AS path, '' AS place, 0 AS far FROM group_duties WHERE group_id = ?
@@ -168,8 +168,8 @@ func candidates(db *gorm.DB, r access.Right, o access.Object, owner int64, now t
 
 var dutyNamed = map[string]access.Duty{"owner": access.Owner, "review": access.Review, "content": access.Content, "events": access.Events}
 
-// only is the person with nothing but the one thing that makes them a candidate.
-func (c candidate) only(r access.Right, o access.Object) access.Actor {
+// only is the person with nothing but the one thing that makes them one.
+func (c holder) only(r access.Right, o access.Object) access.Actor {
 	a := access.Actor{Kind: access.Member, MemberID: c.MemberID}
 	switch c.Kind {
 	case "super":
@@ -208,7 +208,7 @@ func (all crowd) givers(r access.Right, o access.Object) (names []Somebody) {
 	return names
 }
 
-func add(names []Somebody, c candidate) []Somebody {
+func add(names []Somebody, c holder) []Somebody {
 	if len(names) == whoMost || slices.ContainsFunc(names, func(s Somebody) bool { return s.Name == c.Name }) {
 		return names
 	}
