@@ -398,7 +398,7 @@ func groupTabs(h group.Header, n group.Numbers, current string) templ.Component 
 				return templ_7745c5c3_Err
 			}
 		}
-		if h.Can.Settings || h.Can.Rename || h.Can.HandOver {
+		if h.Can.Settings || h.Can.Rename || h.Can.HandOver || h.Can.Duties || h.Can.Disband {
 			templ_7745c5c3_Err = groupTab(paths.To(paths.GroupSettings, h.GID), t(ctx, "groups.tab.settings"), current == "settings").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

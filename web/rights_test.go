@@ -189,7 +189,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if author.Super {
 		o.theirs = s.insert(ask, "group.create.external", plan, "群", department, "pending", s.w.Head.MemberID, now, now.AddDate(0, 0, 7), nil)
 	}
-	o.role = s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES (?, ?, ?)", fmt.Sprintf("角色%d", unique.Add(1)), now, now)
+	o.role = s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES (?, ?, ?)", fmt.Sprintf("Role %d", unique.Add(1)), now, now)
 	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.download')", o.role)
 	o.grant = s.insert("INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at) VALUES (?, ?, ?, ?, ?)",
 		o.role, o.free, department, s.w.Super.MemberID, now)

@@ -113,7 +113,7 @@ func (s *Service) askedGroup(db *gorm.DB, by access.Actor, g Group, a *Answer) (
 	if err != nil {
 		return o, 0, fmt.Errorf("look up membership: %w", err)
 	}
-	o = g.Object(joined)
+	o = g.objectFor(by, joined)
 	if err := access.Check(by, access.GroupSee, o); err != nil {
 		return access.Object{}, 0, err
 	}
