@@ -123,6 +123,11 @@ func TestTwoCannotRemoveEachOtherAtOnce(t *testing.T) {
 		if n := b.count("SELECT count(*) FROM members WHERE super_admin"); n != 2 {
 			t.Errorf("%d super admins are left: %v", n, errs)
 		}
+		for _, err := range errs {
+			if !plain(err) {
+				t.Error(err)
+			}
+		}
 	})
 }
 
