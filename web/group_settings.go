@@ -18,6 +18,11 @@ func (s *server) showGroupSettings(c echo.Context) error {
 
 // settingsPage shows the settings, or what somebody just typed into them.
 func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, bad map[string]string) error {
+	return s.staleSettings(c, status, typed, bad, "")
+}
+
+// staleSettings is settingsPage with who saved first: sent again, what was typed is meant.
+func (s *server) staleSettings(c echo.Context, status int, typed *group.Draft, bad map[string]string, stale string) error {
 	g, err := s.Groups.Settings(c.Request().Context(), actor(c), c.Param("id"))
 	if err != nil {
 		return err
@@ -28,6 +33,9 @@ func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, ba
 	d := group.DraftOf(g.Group, g.Location)
 	if typed != nil {
 		d = *typed
+		if stale != "" {
+			d.Version = g.Version
+		}
 	}
 	numbers := group.Numbers{}
 	if g.Can.Codes {
@@ -35,7 +43,7 @@ func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, ba
 			return err
 		}
 	}
-	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(),
+	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(), Stale: stale,
 		Form: views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
 }
 
@@ -62,6 +70,9 @@ func (s *server) saveGroup(c echo.Context) error {
 	}
 	if bad, ok := complaints(c, err); ok {
 		return s.settingsPage(c, http.StatusUnprocessableEntity, &d, bad)
+	}
+	if stale, ok := s.staleText(c, err); ok {
+		return s.staleSettings(c, http.StatusConflict, &d, nil, stale)
 	}
 	return s.done(c, err, "groups.saved", paths.To(paths.Group, gid))
 }

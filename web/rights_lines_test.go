@@ -94,6 +94,16 @@ var lines = []line{
 	{route: "POST /groups/:id/custodian", at: atGroup, own: admins, foreign: hidden, fields: sendsFree},
 	{route: "POST /groups/:id/series", at: atGroup, own: admins, foreign: hidden, fields: sends("base", "读书会", "threshold", "90")},
 
+	{route: "GET /groups/:id/rules", at: atGroup, own: all, foreign: hidden},
+	{route: "POST /groups/:id/rules", at: atGroup, own: admins, foreign: hidden, fields: sends("rules", "互相尊重")},
+	{route: "POST /groups/:id/rules/accept", at: atGroup, own: "403 403 403 403", foreign: hidden},
+	{route: "GET /groups/:id/convert/confirm", at: atStarted, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/convert", at: atStarted, own: admins, foreign: hidden},
+	{route: "GET /groups/:id/owner/confirm", at: atGroup, own: admins, foreign: hidden},
+	{route: "GET /groups/:id/members/:membership/remove/confirm", at: atSeat, own: review, foreign: hidden},
+	{route: "POST /groups/:id/members/:membership/restore", at: atRemoved, own: review, foreign: hidden},
+	{route: "POST /groups/:id/propose", at: atGroup, own: "403 403 403 403", foreign: hidden, fields: sendsFree},
+
 	{route: "GET /codes", own: review},
 	{route: "GET /groups/:id/codes", at: atGroup, own: review, foreign: hidden},
 	{route: "GET /groups/:id/codes/new", at: atGroup, own: admins, foreign: hidden},

@@ -73,7 +73,7 @@ func (s *Service) mayDecide(tx *gorm.DB, by access.Actor) error {
 	if err := access.Check(by, access.ApprovalsDecide, access.Object{}); err != nil || by.Kind == access.System {
 		return err
 	}
-	now, err := directory.LoadActor(tx, by.MemberID)
+	now, err := directory.LoadActor(tx, by.MemberID, s.now())
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return err
 	}

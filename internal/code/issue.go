@@ -109,6 +109,9 @@ func (s *Service) parse(tx *gorm.DB, by access.Actor, g group.Group, form Form) 
 	if err != nil {
 		return Code{}, false, err
 	}
+	if err := d.policies.MayMake(by); err != nil {
+		return Code{}, false, err
+	}
 	if form.Validity == "" {
 		form.Validity = Validities[0]
 	}
@@ -171,7 +174,7 @@ func Permanence(by access.Actor, g group.Group, p directory.Policies, narrow boo
 		right += ".user"
 	case o.External && !o.ExternalPermanent:
 		right += ".external"
-	case o.OpenToAll && by.Leads(o.Path):
+	case o.OpenToAll && by.Holds(access.CodePermanent, o.Path):
 		right += ".open"
 	}
 	return right, false
