@@ -415,6 +415,11 @@ func TestHints(t *testing.T) {
 				t.Errorf("%d members: %q", c.members, got)
 			}
 		}
+		for who, want := range map[*access.Actor]int{&w.Super: 1, &w.Head: 1, &w.OtherHead: 0, &w.Staff: 0} {
+			if thin, err := w.groups.Understaffed(ctx, *who); err != nil || len(thin) != want {
+				t.Errorf("%s is reminded of %d, %v", who.Name, len(thin), err)
+			}
+		}
 		for _, who := range []access.Actor{w.Head, w.Super2} {
 			if err := w.groups.ChangeDuty(ctx, w.Super, gid, fmt.Sprint(who.MemberID), "", "events", true); err != nil {
 				t.Fatal(err)
