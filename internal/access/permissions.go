@@ -40,6 +40,7 @@ const (
 	GroupSee         Right = "group.see"
 	GroupRoster      Right = "group.roster"
 	SupersAppoint    Right = "supers.appoint"
+	PolicyTrace      Right = "policy.trace"
 	GroupMove        Right = "group.move"
 	GroupConvert     Right = "group.convert"
 )
@@ -63,6 +64,7 @@ type Object struct {
 	External    bool
 	Training    bool
 	UserStarted bool
+	MovedIn     bool // the group was created in a department that is not the actor's
 	Permanent   bool // the code in question does not expire
 	OpenToAll   bool // permanent + open join + no audience
 	// ExternalPermanent is the policy that lets external groups have permanent codes.
@@ -112,6 +114,9 @@ func permanentAsHead(o Object) Verdict {
 	return when(!o.UserStarted && !o.External && !o.OpenToAll, Allowed)
 }
 
+// disbandThere: a group that was made elsewhere and moved in is not the new department's to end. req: D17
+func disbandThere(o Object) Verdict { return when(!o.MovedIn, Allowed) }
+
 // table is the page "Who may do what", row by row.
 var table = map[Right]rule{
 	ContactsSee:     {super: yes, role: yes, head: yes, staff: yes},
@@ -129,7 +134,7 @@ var table = map[Right]rule{
 	GroupConvert:  {super: yes, role: yes, head: yes},
 	GroupSettings: {super: yes, role: yes, head: yes, duty: with(Content)},
 	GroupEntry:    {super: yes, role: yes, head: yes, duty: with(Content), keeper: yes},
-	GroupDisband:  {super: yes, role: yes, head: yes},
+	GroupDisband:  {super: yes, role: disbandThere, head: disbandThere},
 	GroupHandOver: {super: yes, role: yes, head: yes, duty: with(Owner)},
 	GroupDuties:   {super: yes, role: yes, head: yes, duty: with(Owner)},
 	// Who is in a group is for those in it: staff of the department see that it exists.
@@ -163,6 +168,7 @@ var table = map[Right]rule{
 	ApprovalsSee:     {super: yes, role: yes, head: yes},
 	ApprovalsDecide:  {super: yes},
 	SupersAppoint:    {super: func(Object) Verdict { return NeedsApproval }},
+	PolicyTrace:      {super: yes},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.

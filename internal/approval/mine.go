@@ -24,7 +24,7 @@ func (s *Service) Wishes(ctx context.Context, by access.Actor) ([]Line, error) {
 	}
 	lines := make([]Line, len(rows))
 	for i, a := range rows {
-		lines[i] = Line{a, a.State(now)}
+		lines[i] = Line{Approval: a, State: a.State(now)}
 	}
 	return lines, nil
 }

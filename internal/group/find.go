@@ -25,7 +25,7 @@ func find(tx *gorm.DB, by access.Actor, gid string) (Group, access.Object, error
 			return g, access.Object{}, fmt.Errorf("look up membership: %w", err)
 		}
 	}
-	return g, g.Object(joined), nil
+	return g, g.objectFor(by, joined), nil
 }
 
 // lock is find with the group's row held until the transaction ends, and only
@@ -46,7 +46,7 @@ func lock(tx *gorm.DB, by access.Actor, right access.Right, gid string) (Group, 
 	if err != nil {
 		return g, err
 	}
-	if err := access.Check(by, right, o); err != nil {
+	if err := movedIn(access.Check(by, right, o), right, o); err != nil {
 		return g, err
 	}
 	if g.Status != Active {

@@ -58,7 +58,7 @@ func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, er
 	if err := f.Check(); err != nil {
 		return out, err
 	}
-	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = s.followed(ctx, func(tx *gorm.DB) error {
 		v, err := s.visit(tx, who.Secret, who.SignedIn)
 		if err != nil {
 			return err
@@ -144,8 +144,12 @@ func (s *Service) hold(tx *gorm.DB, v *visit) error {
 		return err
 	}
 	v.group = g
+	hung := v.code.GroupID
 	if v.code, err = code.LoadFactsByID(tx, v.session.CodeID); err != nil {
 		return err
+	}
+	if v.code.GroupID != hung {
+		return errFollowed
 	}
 	if before != group.Open && g.JoinMode == group.Open && v.doors == nil {
 		v.group.JoinMode = before // opened this very moment: ask once more as it was shown
