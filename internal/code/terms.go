@@ -71,7 +71,7 @@ func (d desk) fill(c *Code, form Form) (wrong fault.Invalid, second bool, err er
 	}
 	checkPassword(form.Password, wrong)
 	if err := d.checkNature(*c, form, wrong); err != nil {
-		return wrong, err
+		return wrong, false, err
 	}
 	if c.Benefit = oneLine(form.Benefit); utf8.RuneCountInString(c.Benefit) > MaxBenefit {
 		wrong["benefit"] = fault.Msg("codes.error.label.long", "Max", MaxBenefit)
