@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/access"
 	"doorplate/internal/approval"
 	"doorplate/internal/group"
 	"doorplate/internal/paths"
@@ -44,7 +45,8 @@ func (s *server) staleSettings(c echo.Context, status int, typed *group.Draft, b
 		}
 	}
 	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(), Stale: stale,
-		Form: views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
+		Lacks: missing(actor(c), g.Object(false), access.GroupRename, access.GroupSettings, access.GroupHandOver, access.GroupDuties, access.GroupDisband),
+		Form:  views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
 }
 
 func (s *server) saveGroup(c echo.Context) error {

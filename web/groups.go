@@ -146,6 +146,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 		return err
 	}
 	p := views.GroupProps{Header: h, Q: queryText(c, "q"), After: queryNumber(c, "after"), Errors: bad, Phone: c.FormValue("phone"), Now: s.Now()}
+	if h.Status == group.Active {
+		p.Lacks = missing(by, h.Object(false), access.GroupSettings, access.GroupDisband, access.CodeTemporary, access.ScansSee, access.RequestsDecide, access.MemberAdd)
+	}
 	if p.Holders, err = s.Groups.Holders(ctx, by, gid); err != nil {
 		return err
 	}

@@ -58,6 +58,7 @@ type props struct {
 	department, member, membership string
 	run, approval, preset, waiter  string
 	print, image, channel          string
+	role, grant                    string
 }
 
 func (s *site) props() props {
@@ -84,6 +85,10 @@ func (s *site) props() props {
 	p.run = last(rec)
 	p.print = fmt.Sprint(s.insert(`INSERT INTO print_runs (created_by, params, state, file_name, created_at) VALUES (?, '{}', 'running', 'x.zip', ?)`,
 		s.w.Super.MemberID, s.clock.Now()))
+	role := p.s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES ('发码员', ?, ?)", s.clock.Now(), s.clock.Now())
+	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.temporary')", role)
+	p.role, p.grant = fmt.Sprint(role), fmt.Sprint(s.insert(`INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at)
+		VALUES (?, ?, ?, ?, ?)`, role, s.w.OtherStaff.MemberID, s.w.Marketing, s.w.Super.MemberID, s.clock.Now()))
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
@@ -98,7 +103,7 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "approvals": p.approval, "presets": p.preset, "prints": p.print}
+		"requests": p.request, "approvals": p.approval, "presets": p.preset, "prints": p.print, "roles": p.role}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -112,6 +117,8 @@ func (p props) path(pattern string) string {
 			parts[i] = p.channel
 		case ":serial":
 			parts[i] = "1"
+		case ":grant":
+			parts[i] = p.grant
 		case ":waiter":
 			parts[i] = p.waiter
 		case ":token", ":ticket":
@@ -235,6 +242,9 @@ func (p props) fields() [][]string {
 		{"/settings/organisation", "name", "晨星", "timezone", "Asia/Shanghai", "language", "zh-CN"},
 		append([]string{"/settings/policies"}, p.policies()...),
 		{"/settings/policies/presets/:id", "capacity", "1", "validity", "7d", "total_cap", "", "daily_cap", "", "source", "x", "validity_fixed", "on"},
+		append([]string{"/contacts/departments/:id/deputies"}, one...), {"/contacts/members/:id/absence", "action", "set", "from", "2026-12-01", "until", "2026-12-02"},
+		{"/settings/roles", "name", "审计员", "right", "audit.read"}, {"/settings/roles/:id", "name", "发码员", "right", "code.temporary", "version", ""},
+		{"/settings/roles/:id/grants", "member_id", p.member, "phone", "", "department_id", p.department},
 		append([]string{"/settings/roles/appoint"}, one...), append([]string{"/settings/roles/remove"}, one...), {"/settings/devices/end", "id", "x", "others", ""},
 		{"/prints", "group", "", "state", "live", "format", "png", "size", "512", "margin", "4", "ecc", "M", "logo", "", "paper", "a4", "lang", "zh", "copies", ""},
 		{"/prints/:id/cancel", "x", ""}, {"/settings/organisation/logo", "logo", ""}, {"/settings/organisation/logo/remove", "x", ""},
@@ -244,6 +254,7 @@ func (p props) fields() [][]string {
 		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/withdraw", "x", ""},
 		{"/codes/:id/regenerate", "reason", "x"}, {"/codes/:id/revoke", "reason", "x"}, {"/groups/:id/members/:membership/remove", "x", ""},
 		{"/contacts/members/:id/depart", "reason", "x"}, {"/groups/:id/disband", "reason", "x", "confirm_name", "x"}, {"/contacts/departments/:id/delete", "x", ""},
+		{"/settings/roles/:id/grants/:grant/withdraw", "x", ""}, {"/settings/roles/:id/delete", "x", ""},
 		{"/logout", "x", ""},
 	}
 }

@@ -51,6 +51,11 @@ var lines = []line{
 	{route: "POST /contacts/departments/:id/heads", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
 		return append(sendsFree(o), "action", "add")
 	}},
+	{route: "POST /contacts/departments/:id/deputies", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
+		return append(sendsFree(o), "action", "add")
+	}},
+	{route: "GET /contacts/members/:id/absence", at: atMember, own: supers, foreign: hidden},
+	{route: "POST /contacts/members/:id/absence", at: atMember, own: supers, foreign: hidden, fields: sends("from", "2026-12-01", "until", "2026-12-02")},
 	{route: "POST /contacts/members", own: admins, foreign: "422 403 403", fields: sendsMember},
 	{route: "GET /contacts/members/new", own: admins},
 	{route: "GET /contacts/members/:id", at: atMember, own: all, foreign: hidden},
@@ -184,8 +189,19 @@ var lines = []line{
 	{route: "POST /settings/policies", own: supers},
 	{route: "POST /settings/policies/presets/:id", at: atPreset, own: supers},
 	{route: "GET /settings/roles", own: supers},
+	{route: "POST /settings/roles", own: supers, fields: func(o things) []string { return []string{"name", named(o), "right", "audit.read"} }},
+	{route: "GET /settings/roles/new", own: supers},
+	{route: "GET /settings/roles/:id", at: atRole, own: supers},
+	{route: "POST /settings/roles/:id", at: atRole, own: supers, fields: func(o things) []string { return []string{"name", named(o), "right", "audit.read"} }},
+	{route: "GET /settings/roles/:id/delete/confirm", at: atRole, own: supers},
+	{route: "POST /settings/roles/:id/delete", at: atRole, own: supers},
+	{route: "POST /settings/roles/:id/grants", at: atRole, own: supers, fields: func(o things) []string {
+		return append(sendsFree(o), "department_id", fmt.Sprint(o.above))
+	}},
+	{route: "POST /settings/roles/:id/grants/:grant/withdraw", at: atGrant, own: supers},
 	{route: "POST /settings/roles/appoint", own: supers, fields: sendsFree},
 	{route: "POST /settings/roles/remove", own: supers, fields: sendsFree},
 	{route: "GET /settings/devices", own: all},
+	{route: "GET /why", own: all, fields: sends("right", "code.permanent")},
 	{route: "POST /settings/devices/end", own: all, fields: sends("others", "1")},
 }

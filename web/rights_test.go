@@ -31,6 +31,7 @@ type things struct {
 	image                                  int64  // of the group's chat
 	removed                                int64  // a stay that the reader has just ended
 	started                                string // a group that a member started
+	role, grant                            int64  // a custom role, held by free
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -71,6 +72,8 @@ func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
 func atPrint(o things) []any      { return []any{o.print} }
+func atRole(o things) []any       { return []any{o.role} }
+func atGrant(o things) []any      { return []any{o.role, o.grant} }
 func atPreset(o things) []any     { return []any{o.preset} }
 
 // sends are fields that hold for whatever thing.
@@ -182,6 +185,10 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if author.Super {
 		o.theirs = s.insert(ask, "group.create.external", plan, "群", department, "pending", s.w.Head.MemberID, now, now.AddDate(0, 0, 7), nil)
 	}
+	o.role = s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES (?, ?, ?)", fmt.Sprintf("角色%d", unique.Add(1)), now, now)
+	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.download')", o.role)
+	o.grant = s.insert("INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at) VALUES (?, ?, ?, ?, ?)",
+		o.role, o.free, department, s.w.Super.MemberID, now)
 	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
 		s.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ const (
 	DepartmentsEdit  Right = "departments.edit"
 	MemberDepart     Right = "member.depart"
 	HeadsAppoint     Right = "heads.appoint"
+	RolesGrant       Right = "roles.grant"
 	GroupCreate      Right = "group.create"
 	GroupRename      Right = "group.rename"
 	GroupSettings    Right = "group.settings"
@@ -124,6 +125,7 @@ var table = map[Right]rule{
 	DepartmentsEdit: {super: yes, role: yes},
 	MemberDepart:    {super: yes, role: yes, head: yes},
 	HeadsAppoint:    {super: yes},
+	RolesGrant:      {super: yes},
 	GroupSee:        {super: yes, role: yes, head: yes, duty: anyDuty, staff: yes, keeper: yes},
 	GroupCreate:     {super: yes, head: createAsHead, role: createAsHead},
 	GroupRename: {super: yes, head: yes, role: yes, duty: func(d Duty, o Object) Verdict {
