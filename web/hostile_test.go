@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "followed", "dead", "image", "tier"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "followed", "dead", "image", "tier", "actor", "action", "thing"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -59,6 +59,7 @@ type props struct {
 	run, approval, preset, waiter  string
 	print, image, channel          string
 	role, grant                    string
+	entry                          string
 }
 
 func (s *site) props() props {
@@ -92,6 +93,7 @@ func (s *site) props() props {
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
+	p.entry = fmt.Sprint(s.count("SELECT min(id) FROM audit_entries"))
 	return p
 }
 
@@ -103,7 +105,7 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "approvals": p.approval, "presets": p.preset, "prints": p.print, "roles": p.role}
+		"requests": p.request, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "roles": p.role}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -238,7 +240,7 @@ func (p props) fields() [][]string {
 		{"/join/wait", "password", ""}, {"/join/unwait", "x", ""},
 		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
 		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
-		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit"},
+		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit"}, {"/audit/verify", "x", ""},
 		{"/settings/organisation", "name", "晨星", "timezone", "Asia/Shanghai", "language", "zh-CN"},
 		append([]string{"/settings/policies"}, p.policies()...),
 		{"/settings/policies/presets/:id", "capacity", "1", "validity", "7d", "total_cap", "", "daily_cap", "", "source", "x", "validity_fixed", "on"},

@@ -179,6 +179,10 @@ var lines = []line{
 	{route: "POST /exports", own: supers, fields: sends("what", "members")},
 	{route: "GET /audit", own: admins},
 	{route: "GET /audit/export", own: supers},
+	{route: "POST /audit/verify", own: supers},
+	{route: "GET /audit/checkpoint.txt", own: supers},
+	{route: "GET /audit/key.txt", own: admins},
+	{route: "GET /audit/:id", at: atEntry, own: admins, foreign: "404 403 403"},
 
 	{route: "GET /settings/organisation", own: supers},
 	{route: "POST /settings/organisation", own: supers, fields: sends("name", "晨星科技")},

@@ -188,6 +188,10 @@ var table = []route{
 	{http.MethodPost, paths.Exports, signedIn, access.FullExport, 0, (*server).requestExport},
 	{http.MethodGet, paths.Audit, signedIn, access.AuditRead, 0, (*server).listAudit},
 	{http.MethodGet, paths.AuditExport, signedIn, access.AuditRead, 0, (*server).showAuditExport},
+	{http.MethodPost, paths.AuditVerify, signedIn, access.OrganisationEdit, 0, (*server).verifyAudit},
+	{http.MethodGet, paths.AuditCheckpoint, signedIn, access.OrganisationEdit, 0, (*server).downloadCheckpoint},
+	{http.MethodGet, paths.AuditKey, signedIn, access.AuditRead, 0, (*server).downloadAuditKey},
+	{http.MethodGet, paths.AuditEntry, signedIn, access.AuditRead, 0, (*server).showAuditEntry},
 
 	{http.MethodGet, paths.SettingsOrg, signedIn, access.OrganisationEdit, 0, (*server).showOrganisation},
 	{http.MethodPost, paths.SettingsOrg, signedIn, access.OrganisationEdit, 0, (*server).saveOrganisation},
