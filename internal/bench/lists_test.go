@@ -184,7 +184,10 @@ func (h *hall) lists(t testing.TB, who string, by access.Actor, pages int) []lis
 			return lines[49].ID, nil
 		}),
 		{name: "/audit by area", first: func() error { _, err := h.trail.List(ctx, by, audit.Filter{Action: "code."}, 50); return err }},
-		{name: "/audit by object", first: func() error { _, err := h.trail.List(ctx, by, audit.Filter{ObjectKind: "group", ObjectID: "GC7"}, 50); return err }},
+		{name: "/audit by object", first: func() error {
+			_, err := h.trail.List(ctx, by, audit.Filter{ObjectKind: "group", ObjectID: "GC7"}, 50)
+			return err
+		}},
 		{name: "/audit of a day", first: func() error {
 			_, err := h.trail.List(ctx, by, audit.Filter{From: h.clock.Now().AddDate(0, 0, -400), To: h.clock.Now().AddDate(0, 0, -399)}, 50)
 			return err
