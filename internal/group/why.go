@@ -56,6 +56,7 @@ func (s *Service) Why(ctx context.Context, by access.Actor, q Question) (Answer,
 	if err != nil {
 		return a, err
 	}
+	crowd = slices.DeleteFunc(crowd, func(c holder) bool { return c.MemberID == by.MemberID })
 	a.Holders, a.Givers = crowd.may(right, o), crowd.givers(right, o)
 	return a, nil
 }
