@@ -51,7 +51,7 @@ type Page struct {
 }
 
 // List returns the newest entries first, at most limit: everything for a super
-// admin, what concerns their departments for a head.
+// admin, what concerns their departments for a head or who holds the right by a role.
 func (l *Log) List(ctx context.Context, by access.Actor, f Filter, limit int) ([]Line, error) {
 	p, err := l.Page(ctx, by, f, limit)
 	return p.Lines, err
@@ -110,7 +110,7 @@ func (l *Log) Entry(ctx context.Context, by access.Actor, id int64) (Whole, erro
 		return Whole{}, err
 	}
 	db := l.db.WithContext(ctx)
-	scope, args := access.Scope(by, "e.department_path")
+	scope, args := access.Scope(by, access.AuditRead, "e.department_path")
 	var found []struct {
 		Line
 		Previous, Hash string
@@ -151,7 +151,7 @@ func (l *Log) neighbours(db *gorm.DB, by access.Actor, w *Whole) error {
 		w.Older = ids[0]
 	}
 	newer := query{db: db}
-	newer.and(access.Scope(by, "e.department_path"))
+	newer.and(access.Scope(by, access.AuditRead, "e.department_path"))
 	if ids, err = newer.after(w.ID); err != nil {
 		return fmt.Errorf("read the entry after: %w", err)
 	}
