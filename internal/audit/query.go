@@ -201,7 +201,7 @@ func (q *query) scope(by access.Actor) error {
 		return nil
 	}
 	var all []string
-	for _, led := range by.Led {
+	for _, led := range by.Paths(access.AuditRead) {
 		found, err := q.placesBelow(led)
 		if err != nil {
 			return err
