@@ -60,11 +60,18 @@ func readHeader(cells []string) (map[string]int, error) {
 	return columns, nil
 }
 
-// ColumnIndex finds a field in the header of a stored import, -1 when it is not there.
-func ColumnIndex(header []string, field string) int {
-	for i, cell := range header {
+// ColumnIndex finds a field in the file of a stored import, -1 when it is not there.
+func (i Import) ColumnIndex(field string) int {
+	header := i.Columns()
+	if columns, ok := mapped(i.mapped(), header); ok {
+		if at, there := columns[field]; there {
+			return at
+		}
+		return -1
+	}
+	for at, cell := range header {
 		if columnOf(cell) == field {
-			return i
+			return at
 		}
 	}
 	return -1
