@@ -31,7 +31,7 @@ type Import struct {
 	ID          int64
 	CreatedBy   int64
 	FileName    string
-	Content     []byte
+	Content     []byte // always empty: see importFile
 	Header      string // JSON array of the header's cells
 	State       string
 	Cause       string // a stored fault.Message when it failed
@@ -46,6 +46,7 @@ type Import struct {
 	SourceID    *int64
 	LeaseUntil  *time.Time
 	LeaseOwner  string
+	FileID      int64
 
 	Mapping    string // JSON array: our field for each column; "" when the header says it
 	Remembered bool   // the mapping is that of the last time
@@ -69,7 +70,7 @@ func (Import) TableName() string { return "imports" }
 // importColumns are all but the file itself.
 var importColumns = []string{"id", "created_by", "file_name", "header", "state", "cause", "dry_run", "rows_total", "rows_done",
 	"created", "changed", "unchanged", "refused", "departments", "source_id", "created_at", "finished_at",
-	"mapping", "remembered", "waiting", "workbook", "whole", "depart_id", "depart_name", "depart_reason", "depart_of", "departed", "moved"}
+	"mapping", "remembered", "waiting", "workbook", "whole", "depart_id", "depart_name", "depart_reason", "depart_of", "departed", "moved", "file_id"}
 
 // Percent is how far the run is.
 func (i Import) Percent() int {

@@ -217,14 +217,11 @@ func (s *Service) kept(tx *gorm.DB, i Import) (*sheet, error) {
 	if !i.Waiting && (!i.DryRun || i.State == Running) {
 		return nil, fault.Conflict{Message: fault.Msg("mapping.error.over")}
 	}
-	var file Import
-	if err := tx.Model(&Import{}).Select("content").Where("id = ?", i.ID).Take(&file).Error; err != nil {
-		return nil, fmt.Errorf("read the stored file: %w", err)
+	content, err := readFile(tx, i.FileID)
+	if err != nil {
+		return nil, err
 	}
-	if len(file.Content) == 0 {
-		return nil, fault.Conflict{Message: fault.Msg("mapping.error.over")}
-	}
-	return openSheet(file.Content, sampled)
+	return openSheet(content, sampled)
 }
 
 // MapColumns says what the columns of a file are, by index, and remembers it for
@@ -282,14 +279,13 @@ func (s *Service) startMapped(tx *gorm.DB, by access.Actor, i Import) (int64, er
 		}
 		return 0, fault.Conflict{Message: fault.Msg("mapping.error.over")}
 	}
-	if _, err := s.kept(tx, i); err != nil {
+	if !i.DryRun || i.State == Running {
+		return 0, fault.Conflict{Message: fault.Msg("mapping.error.over")}
+	}
+	if err := fileKept(tx, i.FileID); err != nil {
 		return 0, err
 	}
-	var file Import
-	if err := tx.Model(&Import{}).Select("content").Where("id = ?", i.ID).Take(&file).Error; err != nil {
-		return 0, fmt.Errorf("read the stored file: %w", err)
-	}
-	row := Import{CreatedBy: by.MemberID, FileName: i.FileName, Content: file.Content, Header: i.Header, State: Running, DryRun: true, RowsTotal: i.RowsTotal,
+	row := Import{CreatedBy: by.MemberID, FileName: i.FileName, Content: []byte{}, FileID: i.FileID, Header: i.Header, State: Running, DryRun: true, RowsTotal: i.RowsTotal,
 		Mapping: i.Mapping, Whole: i.Whole, Workbook: i.Workbook, DepartID: i.DepartID, DepartName: i.DepartName, CreatedAt: s.now().UTC()}
 	err := s.startImport(tx, by, &row)
 	return row.ID, err

@@ -109,8 +109,8 @@ func (r *run) finish(tx *gorm.DB) error {
 	}
 	r.State = Done
 	if !r.DryRun {
-		if err := tx.Exec("UPDATE imports SET content = ? WHERE id = ? OR id = ?", []byte{}, r.ID, r.SourceID).Error; err != nil {
-			return fmt.Errorf("drop the file: %w", err)
+		if err := dropFile(tx, r.FileID); err != nil {
+			return err
 		}
 		if err := tx.Exec("DELETE FROM import_lines WHERE import_id = ?", r.SourceID).Error; err != nil {
 			return fmt.Errorf("drop the preview: %w", err)

@@ -43,14 +43,12 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	table, err := openSheet(i.Content, 0)
-	if err == nil {
-		err = table.usable(i.mapped())
-	}
-	if err != nil {
+	table, err := im.open(ctx, i)
+	if errors.As(err, new(fault.Invalid)) || errors.As(err, new(fault.Conflict)) {
 		return im.giveUp(ctx, i, fault.Msg("import.cause.internal"))
+	} else if err != nil {
+		return err
 	}
-	i.Content = nil
 	r := &run{Import: i, s: im.s, owner: im.name, sheet: table, lines: newSeenLines(), needed: map[*Node]bool{}}
 	if err := r.catchUp(ctx); err != nil {
 		return err
@@ -64,6 +62,19 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 		return im.refuseAll(ctx, r, refused)
 	}
 	return err
+}
+
+// open reads the stored file, which was found good when it came.
+func (im *Importer) open(ctx context.Context, i *Import) (*sheet, error) {
+	content, err := readFile(im.s.db.WithContext(ctx), i.FileID)
+	if err != nil {
+		return nil, err
+	}
+	table, err := openSheet(content, 0)
+	if err != nil {
+		return nil, err
+	}
+	return table, table.usable(i.mapped())
 }
 
 func (r *run) carryOut(ctx context.Context) error {

@@ -44,7 +44,7 @@ func (s *Service) Receive(ctx context.Context, by access.Actor, u Upload) (id in
 	if err != nil {
 		return 0, fmt.Errorf("keep the header: %w", err)
 	}
-	row := Import{CreatedBy: by.MemberID, FileName: fileLabel(u.FileName), Content: u.Content, Header: storable(string(header)), State: Running,
+	row := Import{CreatedBy: by.MemberID, FileName: fileLabel(u.FileName), Content: []byte{}, Header: storable(string(header)), State: Running,
 		DryRun: u.DryRun, RowsTotal: table.total, Workbook: table.workbook, Whole: u.Whole, CreatedAt: s.now().UTC()}
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := row.recall(tx, table, u.Ask); err != nil {
@@ -53,7 +53,10 @@ func (s *Service) Receive(ctx context.Context, by access.Actor, u Upload) (id in
 		if err := row.departs(tx, by, u.Depart); err != nil {
 			return err
 		}
-		return s.startImport(tx, by, &row)
+		if err := s.startImport(tx, by, &row); err != nil {
+			return err
+		}
+		return storeFile(tx, &row, u.Content)
 	})
 	s.wakeImporter()
 	return row.ID, err
@@ -218,14 +221,10 @@ func (s *Service) ApplyWith(ctx context.Context, by access.Actor, id int64, c Co
 }
 
 func (s *Service) startRun(tx *gorm.DB, by access.Actor, dry Import, c Consent) (int64, error) {
-	var file Import
-	if err := tx.Model(&Import{}).Select("content").Where("id = ?", dry.ID).Take(&file).Error; err != nil {
-		return 0, fmt.Errorf("read the stored file: %w", err)
+	if err := fileKept(tx, dry.FileID); err != nil {
+		return 0, err
 	}
-	if len(file.Content) == 0 {
-		return 0, fault.Conflict{Message: fault.Msg("mapping.error.over")}
-	}
-	run := Import{CreatedBy: by.MemberID, FileName: dry.FileName, Content: file.Content, Header: dry.Header, State: Running, RowsTotal: dry.RowsTotal,
+	run := Import{CreatedBy: by.MemberID, FileName: dry.FileName, Content: []byte{}, FileID: dry.FileID, Header: dry.Header, State: Running, RowsTotal: dry.RowsTotal,
 		Mapping: dry.Mapping, Remembered: dry.Remembered, Workbook: dry.Workbook, Whole: dry.Whole, SourceID: &dry.ID, CreatedAt: s.now().UTC()}
 	if c.Depart {
 		run.DepartID, run.DepartName, run.DepartReason, run.DepartOf = dry.DepartID, dry.DepartName, c.Reason, dry.DepartOf

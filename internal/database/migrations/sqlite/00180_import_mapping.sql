@@ -18,6 +18,16 @@ ALTER TABLE imports ADD COLUMN moved integer NOT NULL DEFAULT 0;
 ALTER TABLE imports ADD COLUMN departed integer NOT NULL DEFAULT 0;
 ALTER TABLE imports ADD COLUMN lease_owner text NOT NULL DEFAULT '';
 
+-- The uploaded file, apart from the row that every batch writes to; file_id is
+-- the import it came with. The check, the run and a check with other columns share it.
+ALTER TABLE imports ADD COLUMN file_id integer NOT NULL DEFAULT 0;
+CREATE TABLE import_files (
+    import_id integer PRIMARY KEY REFERENCES imports (id),
+    content   blob NOT NULL
+);
+INSERT INTO import_files (import_id, content) SELECT id, content FROM imports WHERE length(content) > 0;
+UPDATE imports SET file_id = id, content = '' WHERE length(content) > 0;
+
 -- What an import does to people, some hundred of them in each row as a JSON array:
 -- 100,000 unchanged people are a thousand rows. first and last are lines of the file.
 CREATE TABLE import_lines (
