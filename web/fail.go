@@ -47,7 +47,7 @@ func (s *server) fail(err error, c echo.Context) {
 		s.answerProblem(c, p, reference)
 		return
 	}
-	props := views.ErrorProps{Title: p.title, Text: p.text, Reference: reference, SignedIn: c.Get(actorKey) != nil}
+	props := views.ErrorProps{Title: p.title, Text: p.text, Reference: reference, SignedIn: c.Get(actorKey) != nil, Why: s.whyRefused(c, err)}
 	if err := render(c, p.status, views.Error(props)); err != nil {
 		s.Log.Error("rendering the error page", "err", err)
 	}

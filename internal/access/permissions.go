@@ -16,6 +16,7 @@ const (
 	DepartmentsEdit  Right = "departments.edit"
 	MemberDepart     Right = "member.depart"
 	HeadsAppoint     Right = "heads.appoint"
+	RolesGrant       Right = "roles.grant"
 	GroupCreate      Right = "group.create"
 	GroupRename      Right = "group.rename"
 	GroupSettings    Right = "group.settings"
@@ -40,6 +41,9 @@ const (
 	GroupSee         Right = "group.see"
 	GroupRoster      Right = "group.roster"
 	SupersAppoint    Right = "supers.appoint"
+	PolicyTrace      Right = "policy.trace"
+	GroupMove        Right = "group.move"
+	GroupConvert     Right = "group.convert"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -59,7 +63,9 @@ type Object struct {
 	GroupID     int64
 	Joined      bool // the actor is a member of the group
 	External    bool
+	Training    bool
 	UserStarted bool
+	MovedIn     bool // the group was created in a department that is not the actor's
 	Permanent   bool // the code in question does not expire
 	OpenToAll   bool // permanent + open join + no audience
 	// ExternalPermanent is the policy that lets external groups have permanent codes.
@@ -109,6 +115,9 @@ func permanentAsHead(o Object) Verdict {
 	return when(!o.UserStarted && !o.External && !o.OpenToAll, Allowed)
 }
 
+// disbandThere: a group that was made elsewhere and moved in is not the new department's to end. req: D17
+func disbandThere(o Object) Verdict { return when(!o.MovedIn, Allowed) }
+
 // table is the page "Who may do what", row by row.
 var table = map[Right]rule{
 	ContactsSee:     {super: yes, role: yes, head: yes, staff: yes},
@@ -116,14 +125,18 @@ var table = map[Right]rule{
 	DepartmentsEdit: {super: yes, role: yes},
 	MemberDepart:    {super: yes, role: yes, head: yes},
 	HeadsAppoint:    {super: yes},
+	RolesGrant:      {super: yes},
 	GroupSee:        {super: yes, role: yes, head: yes, duty: anyDuty, staff: yes, keeper: yes},
 	GroupCreate:     {super: yes, head: createAsHead, role: createAsHead},
 	GroupRename: {super: yes, head: yes, role: yes, duty: func(d Duty, o Object) Verdict {
 		return when(d&Owner != 0 && o.UserStarted, Allowed)
 	}},
+	// Whoever moves a group or changes its type could have made it there and here.
+	GroupMove:     {super: yes, head: createAsHead, role: createAsHead},
+	GroupConvert:  {super: yes, role: yes, head: yes},
 	GroupSettings: {super: yes, role: yes, head: yes, duty: with(Content)},
 	GroupEntry:    {super: yes, role: yes, head: yes, duty: with(Content), keeper: yes},
-	GroupDisband:  {super: yes, role: yes, head: yes},
+	GroupDisband:  {super: yes, role: disbandThere, head: disbandThere},
 	GroupHandOver: {super: yes, role: yes, head: yes, duty: with(Owner)},
 	GroupDuties:   {super: yes, role: yes, head: yes, duty: with(Owner)},
 	// Who is in a group is for those in it: staff of the department see that it exists.
@@ -157,6 +170,7 @@ var table = map[Right]rule{
 	ApprovalsSee:     {super: yes, role: yes, head: yes},
 	ApprovalsDecide:  {super: yes},
 	SupersAppoint:    {super: func(Object) Verdict { return NeedsApproval }},
+	PolicyTrace:      {super: yes},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.
@@ -164,6 +178,10 @@ var table = map[Right]rule{
 // form: a head counts as being in scope; a duty on any group and a role
 // anywhere count.
 func Decide(a Actor, r Right, o Object) Verdict {
+	return a.Creation.govern(a, r, o, decide(a, r, o))
+}
+
+func decide(a Actor, r Right, o Object) Verdict {
 	row, known := table[r]
 	switch {
 	case !known || a.Kind == Guest:

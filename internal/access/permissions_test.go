@@ -51,6 +51,7 @@ var cells = []struct {
 	{access.GroupSettings, access.Object{}, "y y n n y n n"},
 	{access.GroupEntry, access.Object{}, "y y n n y n n"},
 	{access.GroupDisband, access.Object{}, "y y n n n n n"},
+	{access.GroupDisband, access.Object{MovedIn: true}, "y n n n n n n"}, // req: D17
 	{access.GroupHandOver, access.Object{}, "y y y n n n n"},
 	{access.GroupDuties, access.Object{}, "y y y n n n n"},
 	{access.GroupRoster, access.Object{}, "y y y y y n n"},

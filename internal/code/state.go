@@ -59,34 +59,6 @@ type Facts struct {
 	DayTotal       int64
 }
 
-// State derives the state at now. stateSQL says the same to the database; a
-// property test compares them. req: A09, A10, A11, A13, B15, C06
-func (f Facts) State(now time.Time) State {
-	switch {
-	case f.GroupStatus != group.Active:
-		return Disbanded
-	case f.ReplacedBy != nil:
-		return Replaced
-	case f.RevokedAt != nil:
-		return Revoked
-	case f.ValidUntil != nil && !f.ValidUntil.After(now):
-		return Expired
-	case f.SuspendedAt != nil || !f.IssuerOK:
-		return Suspended
-	case f.JoinMode == group.Off || f.JoiningOff:
-		return Off
-	case f.ValidFrom != nil && f.ValidFrom.After(now):
-		return NotYet
-	case !f.Hours.OpenAt(now.In(f.Location())):
-		return Closed
-	case f.TotalCap > 0 && f.Total >= int64(f.TotalCap):
-		return Exhausted
-	case f.DailyCap > 0 && f.Today(now) >= int64(f.DailyCap):
-		return Limited
-	}
-	return Live
-}
-
 // Dead reports whether a state is answered 410: there is nothing to distribute.
 func (s State) Dead() bool {
 	return s == Expired || s == Revoked || s == Replaced || s == Disbanded || s == Suspended

@@ -46,7 +46,7 @@ func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) 
 	for i := range days {
 		days[i].Scans = int(live[days[i].key()])
 		terms[i] = fmt.Sprintf(`SELECT %d AS i, (SELECT count(*) FROM memberships m JOIN groups g ON g.id = m.group_id JOIN departments d ON d.id = g.department_id
-				WHERE m.joined_at >= ? AND m.joined_at < ? AND %s) AS joined`, i, scope)
+				WHERE m.joined_at >= ? AND m.joined_at < ? AND m.source <> 'merge' AND %s) AS joined`, i, scope)
 		args = append(append(args, days[i].Date.UTC(), days[i].Date.AddDate(0, 0, 1).UTC()), scopeArgs...)
 	}
 	var counts []struct{ I, Joined int }
