@@ -22,7 +22,9 @@ type Column struct {
 func Texts(name string, values []string) Column { return Column{name: name, texts: values} }
 
 // Numbers is a column of whole numbers.
-func Numbers(name string, values []int64) Column { return Column{name: name, numbers: values, number: true} }
+func Numbers(name string, values []int64) Column {
+	return Column{name: name, numbers: values, number: true}
+}
 
 func (c Column) kind() string {
 	if c.number {

@@ -20,7 +20,7 @@ func TestTablesAsArguments(t *testing.T) {
 		if err := db.Raw("SELECT a, n FROM "+sql+" ORDER BY n", args...).Scan(&got).Error; err != nil {
 			t.Fatal(err)
 		}
-		if want := fmt.Sprint([]any{`{"q\'😀,{}`+"\n -2}", "{NULL 0}", "{x 1}", "{ 1152921504606846976}"}); fmt.Sprint(got) != want {
+		if want := fmt.Sprint([]any{`{"q\'😀,{}` + "\n -2}", "{NULL 0}", "{x 1}", "{ 1152921504606846976}"}); fmt.Sprint(got) != want {
 			t.Errorf("got %v, want %v", got, want)
 		}
 		var n int

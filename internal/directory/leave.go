@@ -30,7 +30,7 @@ func (r *run) named() named {
 	n := named{map[string]bool{}, map[string]bool{}, map[string]bool{}, false}
 	for _, rec := range r.sheet.records {
 		row, f := r.sheet.read(rec)
-		n.unreadable = n.unreadable || row.outcome == rowRefused && f == fields{}
+		n.unreadable = n.unreadable || row.outcome == rowRefused && f == fields{} && row.cause.Key != "mapping.cause.departed"
 		if f.JobNumber != "" {
 			n.jobs[f.JobNumber] = true
 		}

@@ -59,6 +59,10 @@ func (s *sheet) read(r record) (plannedRow, fields) {
 		row.refuse("", "import.cause.cells")
 		return row, fields{}
 	}
+	if slices.Contains(departedNames, strings.ToLower(line(s.cell(r, statusColumn)))) {
+		row.refuse("", "mapping.cause.departed")
+		return row, fields{}
+	}
 	f := fields{JobNumber: s.cell(r, "job_number"), Name: s.cell(r, "name"), Phone: s.cell(r, "phone"), Email: s.cell(r, "email")}
 	wrong := f.normalise()
 	for _, column := range Columns {

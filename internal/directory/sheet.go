@@ -79,6 +79,9 @@ func openSheet(content []byte, keep int) (*sheet, error) {
 // columns are not known or that has nothing below its header.
 func (s *sheet) usable(mapping []string) error {
 	if columns, ok := mapped(mapping, s.header); ok {
+		if at, there := s.columns[statusColumn]; there {
+			columns[statusColumn] = at
+		}
 		s.columns, s.unusable = columns, nil
 	}
 	switch {

@@ -72,7 +72,7 @@ func (r *run) writeAll(ctx context.Context, tx *gorm.DB) error {
 	defer func() { r.tree = nil }()
 	before := *r.Import
 	next := before
-	next.RowsDone = 0
+	next.RowsDone, next.Departments = 0, 0 // counted by the check, and now for good
 	for next.RowsDone < len(r.sheet.records) {
 		if err := r.still(ctx, tx); err != nil {
 			return err
