@@ -216,7 +216,8 @@ func TestAllOrNothingIsCutOff(t *testing.T) {
 		}
 		stopped, stop := context.WithCancel(ctx)
 		defer stop()
-		asked, clock := 0, func() time.Time { // the process dies while the third batch is written
+		asked := 0
+		clock := func() time.Time { // the process dies while the third batch is written
 			if asked++; asked == 25 {
 				stop()
 			}
