@@ -108,10 +108,6 @@ func (r *run) partAll(ctx context.Context, tx *gorm.DB) error {
 
 // previewPartings lists who would leave and who is missing but stays, with the cause.
 func (r *run) previewPartings(tx *gorm.DB) error {
-	people, err := r.below(tx, nil)
-	if err != nil {
-		return err
-	}
 	tree, err := loadTree(tx)
 	if err != nil {
 		return err
@@ -123,20 +119,20 @@ func (r *run) previewPartings(tx *gorm.DB) error {
 	}
 	file, lists := r.named(), map[string][]Line{}
 	next := *r.Import
-	next.DepartOf = len(people)
-	for _, who := range people {
-		if file.has(who.fields) {
-			continue
+	for after := int64(0); ; {
+		people, err := r.below(tx, after, nil)
+		if err != nil {
+			return err
 		}
-		l := Line{Member: who.id, Name: who.fields.Name, Job: who.fields.JobNumber, Diffs: []Difference{{Field: "department", Before: p.titlesOf(who.belongs)}}}
-		kind := ListDeparted
-		if cause := p.stays(file, who, at); cause != "" {
-			kind, l.Cause = ListKept, storeMessage(fault.Msg(cause))
-		} else {
-			next.Departed++
+		for _, who := range people {
+			after = who.id
+			if next.DepartOf++; !file.has(who.fields) {
+				p.part(lists, &next, file, who, at)
+			}
 		}
-		l.Row = len(lists[kind]) + 1
-		lists[kind] = append(lists[kind], l)
+		if len(people) < importBatch {
+			break
+		}
 	}
 	if err := r.store(tx, nil, lists); err != nil {
 		return err
@@ -146,6 +142,19 @@ func (r *run) previewPartings(tx *gorm.DB) error {
 	}
 	*r.Import = next
 	return nil
+}
+
+// part puts somebody who is missing in the file on the list of those who leave, or who stay.
+func (p *planner) part(lists map[string][]Line, next *Import, file named, who *person, at *Node) {
+	l := Line{Member: who.id, Name: who.fields.Name, Job: who.fields.JobNumber, Diffs: []Difference{{Field: "department", Before: p.titlesOf(who.belongs)}}}
+	kind := ListDeparted
+	if cause := p.stays(file, who, at); cause != "" {
+		kind, l.Cause = ListKept, storeMessage(fault.Msg(cause))
+	} else {
+		next.Departed++
+	}
+	l.Row = len(lists[kind]) + 1
+	lists[kind] = append(lists[kind], l)
 }
 
 // stays is the catalog key of why somebody who is missing does not leave.
@@ -169,29 +178,26 @@ func (p *planner) stays(file named, who *person, at *Node) string {
 	return ""
 }
 
-// below reads the active members of the department and all below it, or those
-// of them with these ids.
-func (r *run) below(tx *gorm.DB, ids []int64) ([]*person, error) {
+// below reads the active members of the department and all below it, the next
+// thousands by id, or those of them with these ids.
+func (r *run) below(tx *gorm.DB, after int64, ids []int64) ([]*person, error) {
 	p := &planner{byJob: map[string]*person{}, byPhone: map[string]*person{}, people: map[int64]*person{}}
-	where, args := `id IN (SELECT md.member_id FROM member_departments md JOIN departments d ON d.id = md.department_id
-		WHERE d.path LIKE (SELECT at.path || '%' FROM departments at WHERE at.id = ?))`, []any{*r.DepartID}
+	where, args := `id IN (SELECT DISTINCT m.id FROM members m JOIN member_departments md ON md.member_id = m.id JOIN departments d ON d.id = md.department_id
+		WHERE m.id > ? AND m.status = 'active' AND d.path LIKE (SELECT at.path || '%' FROM departments at WHERE at.id = ?) ORDER BY m.id LIMIT ?)`,
+		[]any{after, *r.DepartID, importBatch}
 	if ids != nil {
 		some, arg := database.AnyOf(tx, "id", database.Numbers("", ids))
-		where, args = some+" AND "+where, []any{arg, *r.DepartID}
+		where, args = some+` AND EXISTS (SELECT 1 FROM member_departments md JOIN departments d ON d.id = md.department_id
+			WHERE md.member_id = members.id AND d.path LIKE (SELECT at.path || '%' FROM departments at WHERE at.id = ?))`, []any{arg, *r.DepartID}
 	}
 	people, err := p.loadWhere(tx, where, args, false)
 	if err != nil {
 		return nil, err
 	}
-	for some := range slices.Chunk(people, importBatch) {
-		if err := loadPlaces(tx, some); err != nil {
-			return nil, err
-		}
-		if err := loadHeld(tx, some); err != nil {
-			return nil, err
-		}
+	if err := loadPlaces(tx, people); err != nil || len(people) == 0 {
+		return nil, err
 	}
-	return people, nil
+	return people, loadHeld(tx, people)
 }
 
 // leaving reads whom the check listed, without those this run has dealt with
@@ -224,7 +230,7 @@ func (r *run) part(tx *gorm.DB, next *Import, lines []Line) error {
 	for i, l := range lines {
 		ids[i] = l.Member
 	}
-	people, err := r.below(tx, ids)
+	people, err := r.below(tx, 0, ids)
 	if err != nil {
 		return err
 	}

@@ -136,6 +136,32 @@ func loadPlaces(tx *gorm.DB, people []*person) error {
 	return nil
 }
 
+// forget lets go of those whom no row has changed, and of new ones: the first can
+// be read again, and whoever comes back to the others stands in the file twice,
+// which seenLines knows. A dry run over everybody would fill the memory else.
+func (p *planner) forget(rows []*plannedRow) {
+	for id, who := range p.people {
+		if who.was == nil {
+			delete(p.people, id)
+			p.drop(who)
+		}
+	}
+	for _, row := range rows {
+		if row.outcome == rowCreated {
+			p.drop(row.who)
+		}
+	}
+}
+
+func (p *planner) drop(who *person) {
+	if p.byPhone[who.fields.Phone] == who {
+		delete(p.byPhone, who.fields.Phone)
+	}
+	if p.byJob[who.fields.JobNumber] == who {
+		delete(p.byJob, who.fields.JobNumber)
+	}
+}
+
 // stale locks the people whom a planned batch changes and reports whether
 // somebody else has changed one of them since they were read.
 func stale(tx *gorm.DB, rows []*plannedRow) (bool, error) {

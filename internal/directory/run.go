@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -43,6 +44,10 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+	if i.RowsTotal > manyRows {
+		debug.FreeOSMemory()
+		defer debug.FreeOSMemory()
+	}
 	table, err := im.open(ctx, i)
 	if errors.As(err, new(fault.Invalid)) || errors.As(err, new(fault.Conflict)) {
 		return im.giveUp(ctx, i, fault.Msg("import.cause.internal"))
@@ -64,6 +69,10 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 	return err
 }
 
+// manyRows is how many rows make it worth to give memory back before and after:
+// what receiving and unpacking the file left behind must not add to the work on it.
+const manyRows = 20_000
+
 // open reads the stored file, which was found good when it came.
 func (im *Importer) open(ctx context.Context, i *Import) (*sheet, error) {
 	content, err := readFile(im.s.db.WithContext(ctx), i.FileID)
@@ -84,6 +93,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	if err := r.batches(ctx); err != nil {
 		return err
 	}
+	r.dry, r.lines = nil, newSeenLines() // what partings need instead is large enough
 	if err := r.partings(ctx); err != nil {
 		return err
 	}
@@ -136,7 +146,11 @@ func (r *run) batch(tx *gorm.DB, next *Import) error {
 			r.need(row)
 		}
 		next.Departments = len(r.needed)
-		return r.report(tx, p, next, rows)
+		if err := r.report(tx, p, next, rows); err != nil {
+			return err
+		}
+		p.forget(rows)
+		return nil
 	}
 	if !r.lock {
 		if changed, err := stale(tx, rows); err != nil {
