@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "tier", "actor", "action", "thing"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -233,7 +233,8 @@ func (p props) fields() [][]string {
 		{"/lang", "lang", "en", "next", "/groups"}, {"/contacts/departments", "name", "新", "parent_id", p.department},
 		{"/contacts/departments/:id/rename", "name", "新"}, {"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.RD)},
 		append([]string{"/contacts/departments/:id/heads"}, one...), {"/contacts/members/:id/invite", "send", "1"},
-		{"/contacts/import", "file", "", "dry_run", "on"}, {"/contacts/import/:id/apply", "x", ""}, {"/contacts/import/:id/cancel", "x", ""},
+		{"/contacts/import", "file", "", "dry_run", "on", "whole", "on", "ask", "on", "depart", "研发中心"},
+		{"/contacts/import/:id/columns", "column_0", "name", "column_1", "phone"}, {"/contacts/import/:id/apply", "depart", "on", "reason", "x", "typed", "1"}, {"/contacts/import/:id/cancel", "x", ""},
 		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
 		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"}, {"/groups/:id/rules/accept", "rules", "1"}, {"/groups/:id/convert", "x", ""},
 		{"/groups/:id/members/:membership/restore", "x", ""}, append([]string{"/groups/:id/propose"}, one...),

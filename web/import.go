@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -18,17 +16,23 @@ import (
 	"doorplate/views"
 )
 
-// problemsShown is how many rows of an import its page lists; the file has all.
-const problemsShown = 100
+// problemsShown is how many refused rows of an import its page lists; the file has all.
+const problemsShown = 50
 
-func (s *server) showImport(c echo.Context) error { return s.importForm(c, http.StatusOK, "") }
+func (s *server) showImport(c echo.Context) error {
+	return s.importForm(c, http.StatusOK, "", views.UploadForm{})
+}
 
-func (s *server) importForm(c echo.Context, status int, wrong string) error {
-	recent, err := s.Directory.Imports(c.Request().Context(), actor(c))
+func (s *server) importForm(c echo.Context, status int, wrong string, typed views.UploadForm) error {
+	ctx, by := c.Request().Context(), actor(c)
+	recent, err := s.Directory.Imports(ctx, by)
 	if err != nil {
 		return err
 	}
-	return render(c, status, views.Import(views.ImportProps{Wrong: wrong, Super: actor(c).Super, Recent: recent}))
+	if typed.Departments, err = s.Directory.Departable(ctx, by); err != nil {
+		return err
+	}
+	return render(c, status, views.Import(views.ImportProps{Wrong: wrong, Upload: typed, Super: by.Super, Recent: recent}))
 }
 
 func (s *server) startImport(c echo.Context) error {
@@ -40,15 +44,22 @@ func (s *server) startImport(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	dry := c.FormValue("dry_run")
-	id, err := s.Directory.StartImport(ctx, actor(c), name, content, dry != "" && dry != "off" && dry != "false" && dry != "0")
+	u := directory.Upload{FileName: name, Content: content, DryRun: ticked(c, "dry_run"), Whole: ticked(c, "whole"), Ask: ticked(c, "ask"), Depart: c.FormValue("depart")}
+	id, err := s.Directory.Receive(ctx, actor(c), u)
 	var wrong fault.Invalid
 	if errors.As(err, &wrong) && !wantsJSON(c) {
-		return s.importForm(c, http.StatusUnprocessableEntity, text(ctx, wrong["file"]))
+		return s.importForm(c, http.StatusUnprocessableEntity, text(ctx, wrong["file"]),
+			views.UploadForm{Whole: u.Whole, Depart: u.Depart, DepartWrong: text(ctx, wrong["depart"])})
 	} else if err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, paths.To(paths.ImportRun, id))
+}
+
+// ticked reads a checkbox; scripts also say off, false and 0.
+func ticked(c echo.Context, field string) bool {
+	v := c.FormValue(field)
+	return v != "" && v != "off" && v != "false" && v != "0"
 }
 
 // importFile reads the uploaded file; none is an empty one.
@@ -99,17 +110,10 @@ func (s *server) showImportRun(c echo.Context) error {
 	if wantsJSON(c) {
 		return s.importJSON(c, run)
 	}
-	p := views.ImportRunProps{Import: run, Header: run.Columns()}
-	if p.Refusals, err = s.Directory.ImportRows(ctx, by, id, "refused", problemsShown); err != nil {
-		return err
+	if run.Waiting {
+		return c.Redirect(http.StatusSeeOther, paths.To(paths.ImportColumns, id))
 	}
-	if p.Changes, err = s.Directory.ImportRows(ctx, by, id, "changed", problemsShown); err != nil {
-		return err
-	}
-	if run.State == directory.Running {
-		c.Response().Header().Set("Refresh", "2") // works without script, and ends with the run
-	}
-	return render(c, http.StatusOK, views.ImportRun(p))
+	return s.importPage(c, http.StatusOK, run, views.ApplyForm{Reason: i18n.T(ctx, "mapping.depart.because", "File", run.FileName)})
 }
 
 // importProblem is a refused row in the JSON form of an import's page.
@@ -131,6 +135,7 @@ func (s *server) importJSON(c echo.Context, run directory.Import) error {
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"id": run.ID, "state": run.State, "dry_run": run.DryRun, "rows": run.RowsTotal, "done": run.RowsDone, "departments": run.Departments,
+		"moved": run.Moved, "departed": run.Departed, "waiting": run.Waiting, "whole": run.Whole,
 		"created": run.Created, "changed": run.Changed, "unchanged": run.Unchanged, "refused": run.Refused, "problems": problems,
 		"cause": text(ctx, run.Why()),
 	})
@@ -144,8 +149,17 @@ func (s *server) applyImport(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	started, err := s.Directory.ApplyImport(c.Request().Context(), actor(c), id)
-	if err != nil {
+	ctx, by := c.Request().Context(), actor(c)
+	typed := views.ApplyForm{Depart: ticked(c, "depart"), Reason: c.FormValue("reason"), Typed: c.FormValue("typed")}
+	started, err := s.Directory.ApplyWith(ctx, by, id, directory.Consent{Depart: typed.Depart, Reason: typed.Reason, Typed: typed.Typed})
+	if bad, ok := complaints(c, err); ok {
+		run, err := s.Directory.ImportByID(ctx, by, id)
+		if err != nil {
+			return err
+		}
+		typed.Errors = bad
+		return s.importPage(c, http.StatusUnprocessableEntity, run, typed)
+	} else if err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, paths.To(paths.ImportRun, started))
@@ -165,32 +179,15 @@ func (s *server) cancelImport(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, paths.To(paths.ImportRun, id))
 }
 
-func (s *server) downloadRefused(c echo.Context) error {
-	id, err := rowID(c)
-	if err != nil {
-		return err
-	}
-	ctx := c.Request().Context()
-	run, refused, err := s.Directory.RefusedRows(ctx, actor(c), id)
-	if err != nil {
-		return err
-	}
-	rows := refusedTable(run.Columns(), refused, func(m fault.Message) string { return text(ctx, m) })
-	name := strings.TrimSuffix(run.FileName, ".csv")
-	return sendCSV(c, "refused-"+strconv.FormatInt(id, 10), i18n.T(ctx, "import.refused.file", "File", name), rows)
-}
-
-const causeColumn = "原因/cause"
-
 // refusedTable is the original rows with their cause behind the columns of the
 // header. A file that was downloaded here before has that column already.
 func refusedTable(header []string, refused []directory.Problem, say func(fault.Message) string) [][]string {
 	all := len(header)
 	width := all
-	if all > 0 && header[all-1] == causeColumn {
+	if all > 0 && header[all-1] == directory.CauseColumn {
 		width--
 	}
-	rows := [][]string{append(header[:width:width], causeColumn)}
+	rows := [][]string{append(header[:width:width], directory.CauseColumn)}
 	for _, r := range refused {
 		row := make([]string, width, max(width, len(r.Original))+1)
 		copy(row, r.Original)

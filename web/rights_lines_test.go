@@ -72,6 +72,9 @@ var lines = []line{
 	{route: "POST /contacts/import/:id/apply", at: atRun, own: admins, foreign: hidden},
 	{route: "POST /contacts/import/:id/cancel", at: atRun, own: admins, foreign: hidden},
 	{route: "GET /contacts/import/:id/refused.csv", at: atRun, own: admins, foreign: hidden},
+	{route: "GET /contacts/import/:id/refused.xlsx", at: atRun, own: admins, foreign: hidden},
+	{route: "GET /contacts/import/:id/columns", at: atRun, own: admins, foreign: hidden},
+	{route: "POST /contacts/import/:id/columns", at: atRun, own: admins, foreign: hidden, fields: sends("column_0", "name", "column_1", "phone")},
 
 	{route: "GET /groups", own: all},
 	{route: "GET /groups/new", own: admins},

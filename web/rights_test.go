@@ -171,6 +171,8 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		groupID, codeID, s.colleague(department).MemberID, now)
 	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
+	s.exec("INSERT INTO import_files (import_id, content) VALUES (?, ?)", o.run, []byte("name,phone\nEve,13600000007\n"))
+	s.exec("UPDATE imports SET file_id = id, rows_total = 1 WHERE id = ?", o.run)
 	zip := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'application/zip', ?, ?)", []byte("PK"), now)
 	o.print = s.insert(`INSERT INTO print_runs (created_by, params, state, done, total, file_id, file_name, created_at, finished_at)
 		VALUES (?, '{"Format":"svg","Look":{"Size":512,"Margin":4,"ECC":"M"},"Lang":"zh-CN"}', 'done', 1, 1, ?, 'codes.zip', ?, ?)`, author.MemberID, zip, now, now)

@@ -91,6 +91,9 @@ var table = []route{
 	{http.MethodPost, paths.ImportApply, signedIn, "", 0, (*server).applyImport},
 	{http.MethodPost, paths.ImportCancel, signedIn, "", 0, (*server).cancelImport},
 	{http.MethodGet, paths.ImportRefused, signedIn, "", 0, (*server).downloadRefused},
+	{http.MethodGet, paths.ImportRefusedXLSX, signedIn, "", 0, (*server).downloadRefusedWorkbook},
+	{http.MethodGet, paths.ImportColumns, signedIn, "", 0, (*server).showImportColumns},
+	{http.MethodPost, paths.ImportColumns, signedIn, "", 0, (*server).mapImportColumns},
 
 	{http.MethodGet, paths.Groups, signedIn, "", 0, (*server).listGroups},
 	{http.MethodGet, paths.GroupNew, signedIn, access.GroupCreate, 0, (*server).newGroup},

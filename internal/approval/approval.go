@@ -87,5 +87,5 @@ type Service struct {
 
 // New returns the service.
 func New(db *gorm.DB, trail *audit.Trail, groups *group.Service, codes *code.Service, now func() time.Time) *Service {
-	return &Service{db: db, trail: trail, groups: groups, codes: codes, sheets: map[string]Sheet{CSV: csvSheet}, now: now}
+	return &Service{db: db, trail: trail, groups: groups, codes: codes, sheets: map[string]Sheet{CSV: csvSheet, XLSX: xlsxSheet}, now: now}
 }

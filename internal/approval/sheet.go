@@ -140,10 +140,14 @@ func (s *Service) file(e export, a Approval) (File, error) {
 	}}, nil
 }
 
+// writeMembers lists everybody in the shape an import takes: departments with
+// all that stands above them.
 func (s *Service) writeMembers(ctx context.Context, out Rows, _ export) error {
 	header := []string{"id", "job_number", "name", "phone", "email", "status", "departments"}
-	return s.writeRows(ctx, out, header, `SELECT m.id, coalesce(m.job_number, '') AS c1, m.name AS c2, m.phone AS c3, m.email AS c4, m.status AS c5,
-		coalesce((SELECT `+s.concat("d.name")+` FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id = m.id), '') AS c6
+	return s.writeRows(ctx, out, header, `WITH RECURSIVE tree (id, title) AS (SELECT id, name FROM departments WHERE parent_id IS NULL
+		UNION ALL SELECT d.id, t.title || '/' || d.name FROM departments d JOIN tree t ON t.id = d.parent_id)
+		SELECT m.id, coalesce(m.job_number, '') AS c1, m.name AS c2, m.phone AS c3, m.email AS c4, m.status AS c5,
+		coalesce((SELECT `+s.concat("t.title")+` FROM member_departments md JOIN tree t ON t.id = md.department_id WHERE md.member_id = m.id), '') AS c6
 		FROM members m WHERE m.id > ? ORDER BY m.id LIMIT ?`)
 }
 

@@ -18,9 +18,18 @@ var columnNames = map[string][]string{
 	"name":       {"姓名", "name", "名字", "fullname"},
 	"phone":      {"手机", "phone", "手机号", "手机号码", "mobile", "mobilephone", "phonenumber", "电话", "联系电话"},
 	"email":      {"邮箱", "email", "e-mail", "电子邮箱", "邮件", "mail"},
-	"department": {"部门", "department", "所属部门", "dept"},
+	"department": {"部门", "department", "所属部门", "dept", "departments"},
 	"head":       {"负责人", "head", "部门负责人", "是否负责人", "是否部门负责人"},
 }
+
+// A list that was exported says who has left. Nobody writes to that column, but
+// a departed person must not come back by a list sent in again.
+const statusColumn = "status"
+
+var (
+	statusNames   = []string{"status", "状态", "member status"}
+	departedNames = []string{"departed", "离职", "已离职"}
+)
 
 // Template is the file people start from: the header in the given language.
 func Template(lang string) []string {
@@ -42,6 +51,10 @@ func readHeader(cells []string) (map[string]int, error) {
 	}
 	twice := ""
 	for i, cell := range cells {
+		if _, there := columns[statusColumn]; !there && slices.Contains(statusNames, strings.ToLower(line(cell))) {
+			columns[statusColumn] = i
+			continue
+		}
 		field := columnOf(cell)
 		if _, there := columns[field]; field != "" && there {
 			twice = line(clip(cell))
@@ -60,11 +73,18 @@ func readHeader(cells []string) (map[string]int, error) {
 	return columns, nil
 }
 
-// ColumnIndex finds a field in the header of a stored import, -1 when it is not there.
-func ColumnIndex(header []string, field string) int {
-	for i, cell := range header {
+// ColumnIndex finds a field in the file of a stored import, -1 when it is not there.
+func (i Import) ColumnIndex(field string) int {
+	header := i.Columns()
+	if columns, ok := mapped(i.mapped(), header); ok {
+		if at, there := columns[field]; there {
+			return at
+		}
+		return -1
+	}
+	for at, cell := range header {
 		if columnOf(cell) == field {
-			return i
+			return at
 		}
 	}
 	return -1

@@ -3,6 +3,7 @@
 package directory
 
 import (
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -58,6 +59,7 @@ type Service struct {
 	now     func() time.Time
 	effects []Effect
 	imports chan struct{} // wakes the Importer
+	writing sync.Map      // import id → context.CancelFunc of a transaction of all or nothing
 }
 
 // New returns the service.

@@ -28,3 +28,18 @@ func WriteCSV(w io.Writer, rows [][]string) error {
 	out.Flush()
 	return out.Error()
 }
+
+// WriteXLSX writes the same rows as a workbook.
+func WriteXLSX(w io.Writer, rows [][]string) error {
+	book := spreadsheet.NewWorkbook(w)
+	for _, row := range rows {
+		safe := make([]string, len(row))
+		for i, cell := range row {
+			safe[i] = spreadsheet.Harmless(cell)
+		}
+		if err := book.Write(safe); err != nil {
+			return err
+		}
+	}
+	return book.Close()
+}

@@ -15,6 +15,9 @@ const phoneRegion = "CN"
 // dashes, brackets, 0086, full-width digits, invisible characters. It returns
 // E.164; ok is false for what is not a valid number anywhere.
 func ParsePhone(text string) (e164 string, ok bool) {
+	if e164, ok := plainMobile(text); ok {
+		return e164, true
+	}
 	digits, ok := phoneDigits(text)
 	if !ok {
 		return "", false

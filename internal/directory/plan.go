@@ -1,24 +1,12 @@
 package directory
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
 	"doorplate/internal/access"
 	"doorplate/internal/fault"
 )
-
-// person is a member as an import sees them: in the database, or new with id 0.
-type person struct {
-	id      int64
-	fields  fields
-	super   bool
-	belongs map[int64]bool
-	leads   map[int64]bool
-	held    []int64 // departments stood in for or holding a role for
-	beyond  bool    // a role brings more than heads have
-}
 
 // Outcomes of a row.
 const (
@@ -39,6 +27,7 @@ type plannedRow struct {
 	nodes   []*Node  // departments named in the row; nil leaves them alone
 	head    string   // "on", "off" or ""
 	departs []*Node  // departments outside nodes that the member leaves
+	moved   bool     // into or out of a department
 }
 
 func (r *plannedRow) refuse(column, key string, args ...any) {
@@ -55,37 +44,8 @@ type planner struct {
 	byPhone map[string]*person
 	people  map[int64]*person
 	lines   seenLines
-	fresh   int64 // ids of departments that do not exist yet count down from here
-}
-
-// seenLines says on which line of the file somebody stood first.
-type seenLines struct {
-	jobs, phones map[string]int
-	members      map[int64]int
-}
-
-func newSeenLines() seenLines {
-	return seenLines{jobs: map[string]int{}, phones: map[string]int{}, members: map[int64]int{}}
-}
-
-func (l seenLines) find(f fields, who *person) int {
-	switch {
-	case who != nil && who.id != 0 && l.members[who.id] != 0:
-		return l.members[who.id]
-	case f.JobNumber != "" && l.jobs[f.JobNumber] != 0:
-		return l.jobs[f.JobNumber]
-	}
-	return l.phones[f.Phone]
-}
-
-func (l seenLines) note(f fields, who *person, at int) {
-	if who != nil && who.id != 0 {
-		l.members[who.id] = at
-	}
-	if f.JobNumber != "" {
-		l.jobs[f.JobNumber] = at
-	}
-	l.phones[f.Phone] = at
+	places  map[string][]*Node // departments by what a cell says
+	fresh   int64              // ids of departments that do not exist yet count down from here
 }
 
 // read takes a record apart into fields; refused when a cell is wrong by itself.
@@ -97,6 +57,10 @@ func (s *sheet) read(r record) (plannedRow, fields) {
 	}
 	if len(r.cells) > len(s.header) && !blank(r.cells[len(s.header):]) {
 		row.refuse("", "import.cause.cells")
+		return row, fields{}
+	}
+	if slices.Contains(departedNames, strings.ToLower(line(s.cell(r, statusColumn)))) {
+		row.refuse("", "mapping.cause.departed")
 		return row, fields{}
 	}
 	f := fields{JobNumber: s.cell(r, "job_number"), Name: s.cell(r, "name"), Phone: s.cell(r, "phone"), Email: s.cell(r, "email")}
@@ -176,7 +140,7 @@ func (p *planner) allowed(row *plannedRow, who *person) bool {
 		row.refuse("", "import.cause.foreign")
 	case !p.outranks(who):
 		row.refuse("", "import.cause.above")
-	case row.head != "" && slices.ContainsFunc(row.nodes, func(n *Node) bool { return who.leads[n.ID] != (row.head == "on") }):
+	case row.head != "" && slices.ContainsFunc(row.nodes, func(n *Node) bool { return who.leads.has(n.ID) != (row.head == "on") }):
 		row.refuse("head", "import.cause.appoint")
 	default:
 		return true
@@ -191,13 +155,17 @@ func (p *planner) leads(id int64) bool {
 
 // knows reports whether who belongs to the actor's scope.
 func (p *planner) knows(who *person) bool {
-	return p.by.Super || slices.ContainsFunc(slices.Collect(maps.Keys(who.belongs)), p.leads)
+	return p.by.Super || slices.ContainsFunc(who.belongs, p.leads)
 }
 
 // place finds the departments of a row. Unknown ones are planned for a super
 // admin and refused for a head.
 func (p *planner) place(row *plannedRow) bool {
 	cell := p.sheet.cell(row.record, "department")
+	if nodes, known := p.places[cell]; known {
+		row.nodes = nodes
+		return p.mayAppoint(row)
+	}
 	for path := range strings.FieldsFuncSeq(cell, func(r rune) bool { return r == ';' || r == '；' || r == '\n' || r == '\r' }) {
 		if strings.TrimSpace(path) == "" {
 			continue
@@ -210,6 +178,12 @@ func (p *planner) place(row *plannedRow) bool {
 			row.nodes = append(row.nodes, n)
 		}
 	}
+	p.places[cell] = slices.Clip(row.nodes)
+	return p.mayAppoint(row)
+}
+
+// mayAppoint refuses a head's row that would make somebody head of nothing named.
+func (p *planner) mayAppoint(row *plannedRow) bool {
 	if row.nodes == nil && row.head == "on" && !p.by.Super {
 		row.refuse("head", "import.cause.appoint")
 		return false
@@ -261,14 +235,17 @@ func (p *planner) apply(row *plannedRow, f fields, who *person) {
 	row.outcome = rowChanged
 	if who == nil {
 		row.outcome = rowCreated
-		who = &person{belongs: map[int64]bool{}, leads: map[int64]bool{}}
+		who = &person{}
 		if row.nodes == nil && p.tree.Root != nil {
 			row.nodes = []*Node{p.tree.Root}
 		}
 	}
 	row.who = who
+	if !p.same(row, f, who) {
+		who.remember()
+	}
 	row.changed = p.rewrite(who, f)
-	if p.moves(row, who) {
+	if row.moved = p.moves(row, who); row.moved {
 		row.changed = append(row.changed, "department")
 	}
 	if p.heads(row, who) {
@@ -277,6 +254,14 @@ func (p *planner) apply(row *plannedRow, f fields, who *person) {
 	if row.outcome == rowChanged && len(row.changed) == 0 {
 		row.outcome = rowUnchanged
 	}
+}
+
+// same reports that nothing can change, which is so for nearly all rows of a
+// list that is sent again.
+func (p *planner) same(row *plannedRow, f fields, who *person) bool {
+	has := who.fields
+	return who.id != 0 && row.head == "" && (row.nodes == nil || len(row.nodes) == len(who.belongs) && !slices.ContainsFunc(row.nodes, func(n *Node) bool { return !who.belongs.has(n.ID) })) &&
+		(f.JobNumber == "" || f.JobNumber == has.JobNumber) && f.Name == has.Name && f.Phone == has.Phone && (f.Email == "" || f.Email == has.Email)
 }
 
 // rewrite changes the fields; an empty cell says nothing.
@@ -310,18 +295,18 @@ func (p *planner) moves(row *plannedRow, who *person) (moved bool) {
 	if row.nodes == nil {
 		return false
 	}
-	want := map[int64]bool{}
+	var want idSet
 	for _, n := range row.nodes {
-		want[n.ID] = true
-		moved = moved || !who.belongs[n.ID]
+		want.set(n.ID, true)
+		moved = moved || !who.belongs.has(n.ID)
 	}
-	for id := range who.belongs {
-		if n := p.tree.Node(id); n != nil && !want[id] {
+	for _, id := range who.belongs {
+		if n := p.tree.Node(id); n != nil && !want.has(id) {
 			if p.by.Holds(access.MembersEdit, n.Path) {
 				row.departs = append(row.departs, n)
 				moved = true
 			} else {
-				want[id] = true
+				want.set(id, true)
 			}
 		}
 	}
@@ -336,21 +321,17 @@ func (p *planner) heads(row *plannedRow, who *person) (changed bool) {
 		return false
 	}
 	if row.nodes == nil {
-		for id := range who.belongs {
+		for _, id := range who.belongs {
 			if n := p.tree.Node(id); n != nil {
 				row.nodes = append(row.nodes, n)
 			}
 		}
 	}
 	for _, n := range row.nodes {
-		if who.leads[n.ID] != (row.head == "on") {
+		if who.leads.has(n.ID) != (row.head == "on") {
 			changed = true
 		}
-		if row.head == "on" {
-			who.leads[n.ID] = true
-		} else {
-			delete(who.leads, n.ID)
-		}
+		who.leads.set(n.ID, row.head == "on")
 	}
 	return changed
 }

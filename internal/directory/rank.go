@@ -2,12 +2,12 @@ package directory
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/database"
 	"doorplate/internal/fault"
 )
 
@@ -23,29 +23,33 @@ func above(by access.Actor, places []place) bool {
 }
 
 // loadHeld reads which of the people are deputies or hold roles, and where.
-func loadHeld(tx *gorm.DB, people map[int64]*person) error {
-	for ids := range slices.Chunk(slices.Collect(maps.Keys(people)), 2*perStatement) {
-		var facts []struct {
-			Beyond                 bool
-			MemberID, DepartmentID int64
-		}
-		err := tx.Raw(`SELECT 1 = 0 AS beyond, member_id, department_id FROM department_deputies WHERE member_id IN ?
-			UNION ALL SELECT EXISTS (SELECT 1 FROM role_rights rr WHERE rr.role_id = rg.role_id AND rr.right_name IN ?), rg.member_id, rg.department_id
-			FROM role_grants rg WHERE rg.member_id IN ?`, ids, access.BeyondHeads(), ids).Scan(&facts).Error
-		if err != nil {
-			return fmt.Errorf("read members' roles: %w", err)
-		}
-		for _, f := range facts {
-			who := people[f.MemberID]
-			who.held, who.beyond = append(who.held, f.DepartmentID), who.beyond || f.Beyond
-		}
+func loadHeld(tx *gorm.DB, people []*person) error {
+	ids, byID := make([]int64, len(people)), make(map[int64]*person, len(people))
+	for i, who := range people {
+		ids[i], byID[who.id] = who.id, who
+	}
+	deputy, arg := database.AnyOf(tx, "member_id", database.Numbers("", ids))
+	holder, _ := database.AnyOf(tx, "rg.member_id", database.Numbers("", ids))
+	var facts []struct {
+		Beyond                 bool
+		MemberID, DepartmentID int64
+	}
+	err := tx.Raw(`SELECT 1 = 0 AS beyond, member_id, department_id FROM department_deputies WHERE `+deputy+`
+		UNION ALL SELECT EXISTS (SELECT 1 FROM role_rights rr WHERE rr.role_id = rg.role_id AND rr.right_name IN ?), rg.member_id, rg.department_id
+		FROM role_grants rg WHERE `+holder, arg, access.BeyondHeads(), arg).Scan(&facts).Error
+	if err != nil {
+		return fmt.Errorf("read members' roles: %w", err)
+	}
+	for _, f := range facts {
+		who := byID[f.MemberID]
+		who.held, who.beyond = append(who.held, f.DepartmentID), who.beyond || f.Beyond
 	}
 	return nil
 }
 
 // outranks reports whether the row's author may touch who.
 func (p *planner) outranks(who *person) bool {
-	return !who.beyond && !slices.ContainsFunc(slices.AppendSeq(slices.Clone(who.held), maps.Keys(who.leads)), func(id int64) bool {
+	return !who.beyond && !slices.ContainsFunc(slices.Concat(who.held, who.leads), func(id int64) bool {
 		n := p.tree.Node(id)
 		return n == nil || !p.by.LeadsOwn(n.Path)
 	})

@@ -11,11 +11,14 @@ import (
 	"doorplate/internal/fault"
 )
 
+// MaxColumns is how many columns a file may have, far more than any address book exports.
+const MaxColumns = 200
+
 // Limits of one import file.
 const (
 	maxRows   = 100_000
-	maxCells  = 200    // of a row, far more than any address book exports
-	maxQuoted = 16_000 // bytes of one quoted cell: beyond, its closing quote is missing
+	maxCells  = MaxColumns // of a row
+	maxQuoted = 16_000     // bytes of one quoted cell: beyond, its closing quote is missing
 )
 
 // record is one row of a file. line is where it starts, the header's being 1.
@@ -26,18 +29,32 @@ type record struct {
 	wrong string
 }
 
-// sheet is a file read as rows below a header that was understood.
+// sheet is a file read as rows below its header. unusable says why the header
+// alone does not tell which column is what.
 type sheet struct {
-	header  []string
-	columns map[string]int // field → index
-	records []record
+	header   []string
+	columns  map[string]int // field → index
+	unusable error
+	records  []record
+	total    int // rows in the file
+	keep     int // rows wanted, the others are only counted; 0 = all
+	workbook bool
 }
 
 // readSheet reads CSV in UTF-8, UTF-16 or GB18030, or XLSX, by content. What is
 // neither, or has no usable header, is fault.Invalid on the field "file".
 func readSheet(content []byte) (*sheet, error) {
+	s, err := openSheet(content, 0)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.usable(nil)
+}
+
+// openSheet reads a file whose header may still be in need of a mapping.
+func openSheet(content []byte, keep int) (*sheet, error) {
 	if bytes.HasPrefix(content, []byte("PK\x03\x04")) {
-		return readXLSX(content)
+		return readXLSX(content, keep)
 	}
 	text, ok := decode(content)
 	if !ok {
@@ -50,40 +67,57 @@ func readSheet(content []byte) (*sheet, error) {
 	for _, comma := range []byte{',', ';', '\t'} {
 		s := scanner{text: text, comma: comma, line: 1}
 		first, _ := s.next()
-		if columns, _ := readHeader(first.cells); len(columns) > len(best.columns) || best.header == nil {
-			best, rest = &sheet{header: first.cells, columns: columns}, s
+		columns, err := readHeader(first.cells)
+		if best.header == nil || len(columns) > len(best.columns) || len(columns) == len(best.columns) && len(first.cells) > len(best.header) {
+			best, rest = &sheet{header: first.cells, columns: columns, unusable: err, keep: keep}, s
 		}
 	}
-	if _, err := readHeader(best.header); err != nil {
-		return nil, err
-	}
-	if err := best.fill(&rest); err != nil {
-		return nil, err
-	}
-	return best, best.check()
+	return best, best.fill(&rest)
 }
 
-func badFile(key string, args ...any) error { return fault.Invalid{"file": fault.Msg(key, args...)} }
-
-// check refuses a sheet with nothing below its header.
-func (s *sheet) check() error {
-	if len(s.records) == 0 {
+// usable takes the mapping over, when there is one, and refuses a sheet whose
+// columns are not known or that has nothing below its header.
+func (s *sheet) usable(mapping []string) error {
+	if columns, ok := mapped(mapping, s.header); ok {
+		if at, there := s.columns[statusColumn]; there {
+			columns[statusColumn] = at
+		}
+		s.columns, s.unusable = columns, nil
+	}
+	switch {
+	case s.unusable != nil:
+		return s.unusable
+	case s.total == 0:
 		return badFile("import.file.norows")
 	}
 	return nil
 }
 
+func badFile(key string, args ...any) error { return fault.Invalid{"file": fault.Msg(key, args...)} }
+
+// fill reads the rows. Of a file nobody can use, the number of rows does not matter.
 func (s *sheet) fill(from *scanner) error {
 	for {
 		r, ok := from.next()
 		if !ok {
 			return nil
 		}
-		if len(s.records) == maxRows {
-			return badFile("import.file.rows", "Limit", maxRows)
+		if full := s.add(r); full != nil {
+			return full
 		}
+	}
+}
+
+func (s *sheet) add(r record) error {
+	if s.total == maxRows && s.unusable != nil {
+		return s.unusable
+	} else if s.total == maxRows {
+		return badFile("import.file.rows", "Limit", maxRows)
+	}
+	if s.total++; s.keep == 0 || len(s.records) < s.keep {
 		s.records = append(s.records, r)
 	}
+	return nil
 }
 
 // decode turns a file into text by looking at its bytes.

@@ -7,12 +7,16 @@ import (
 )
 
 // unpacked bounds what a workbook may grow to, so that a small file cannot fill
-// the memory.
-const unpacked = 128 << 20
+// the disk; what is larger than inMemory goes through a temporary file, so that
+// it cannot fill the memory either.
+const (
+	unpacked = 128 << 20
+	inMemory = 1 << 20
+)
 
 // readXLSX reads the first sheet of a workbook.
-func readXLSX(content []byte) (s *sheet, err error) {
-	book, err := excelize.OpenReader(bytes.NewReader(content), excelize.Options{UnzipSizeLimit: unpacked, UnzipXMLSizeLimit: unpacked, RawCellValue: true})
+func readXLSX(content []byte, keep int) (s *sheet, err error) {
+	book, err := excelize.OpenReader(bytes.NewReader(content), excelize.Options{UnzipSizeLimit: unpacked, UnzipXMLSizeLimit: inMemory, RawCellValue: true})
 	if err != nil {
 		return nil, badFile("import.file.xlsx")
 	}
@@ -26,7 +30,7 @@ func readXLSX(content []byte) (s *sheet, err error) {
 		return nil, badFile("import.file.xlsx")
 	}
 	defer rows.Close()
-	s = &sheet{}
+	s = &sheet{keep: keep, workbook: true}
 	for number := 1; rows.Next(); number++ {
 		cells, err := rows.Columns()
 		if err != nil {
@@ -42,24 +46,21 @@ func readXLSX(content []byte) (s *sheet, err error) {
 	if s.header == nil {
 		return nil, badFile("import.file.empty")
 	}
-	return s, s.check()
+	return s, nil
 }
 
-func (s *sheet) take(number int, cells []string) (err error) {
+func (s *sheet) take(number int, cells []string) error {
 	switch {
 	case blank(cells):
 		return nil
 	case s.header == nil:
 		s.header = cells
-		s.columns, err = readHeader(cells)
-		return err
-	case len(s.records) == maxRows:
-		return badFile("import.file.rows", "Limit", maxRows)
+		s.columns, s.unusable = readHeader(cells)
+		return nil
 	}
 	r := record{line: number, cells: cells}
 	if len(cells) > maxCells {
 		r.cells, r.wrong = cells[:maxCells], "import.cause.cells"
 	}
-	s.records = append(s.records, r)
-	return nil
+	return s.add(r)
 }

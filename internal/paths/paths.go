@@ -48,6 +48,8 @@ const (
 	ImportApply        = "/contacts/import/:id/apply"
 	ImportCancel       = "/contacts/import/:id/cancel"
 	ImportRefused      = "/contacts/import/:id/refused.csv"
+	ImportRefusedXLSX  = "/contacts/import/:id/refused.xlsx"
+	ImportColumns      = "/contacts/import/:id/columns"
 	Groups             = "/groups"
 	GroupNew           = "/groups/new"
 	Group              = "/groups/:id"
