@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/directory"
 	"doorplate/internal/group"
 	"doorplate/internal/paths"
 	"doorplate/views"
@@ -33,8 +34,14 @@ func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, ba
 			return err
 		}
 	}
+	var choose views.Chooser
+	if g.Can.Move {
+		if choose, err = s.chooser(c, "department_id", directory.InScope, false, d.DepartmentID); err != nil {
+			return err
+		}
+	}
 	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(),
-		Form: views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
+		Form: views.GroupFormProps{Draft: d, Errors: bad, Choose: choose, UpstreamDays: g.UpstreamDays, Group: &g}}))
 }
 
 func (s *server) saveGroup(c echo.Context) error {
@@ -48,6 +55,9 @@ func (s *server) saveGroup(c echo.Context) error {
 	}
 	loc, err := s.Groups.Location(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department_id", directory.InScope, false); err != nil {
 		return err
 	}
 	d, err := draft(c, group.DraftOf(h.Group, loc))

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"doorplate/internal/access"
+	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
 	"doorplate/internal/paths"
@@ -62,7 +63,7 @@ func (s *server) groupForm(c echo.Context, status int, d group.Draft, bad map[st
 	if err != nil {
 		return err
 	}
-	homes, err := s.Groups.Homes(ctx, by)
+	choose, err := s.chooser(c, "department_id", directory.InScope, false, d.DepartmentID)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (s *server) groupForm(c echo.Context, status int, d group.Draft, bad map[st
 	if err != nil {
 		return err
 	}
-	p := views.GroupFormProps{Draft: d, Errors: bad, Homes: homes, Presets: presets, UpstreamDays: policies.UpstreamDays, Asks: !by.Super}
+	p := views.GroupFormProps{Draft: d, Errors: bad, Choose: choose, Presets: presets, UpstreamDays: policies.UpstreamDays, Asks: !by.Super}
 	chosen := queryNumber(c, "preset")
 	for i, preset := range presets {
 		switch {
@@ -85,6 +86,9 @@ func (s *server) groupForm(c echo.Context, status int, d group.Draft, bad map[st
 
 func (s *server) createGroup(c echo.Context) error {
 	if err := form(c); err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department_id", directory.InScope, false); err != nil {
 		return err
 	}
 	d, err := draft(c, group.Draft{})

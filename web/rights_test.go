@@ -29,6 +29,7 @@ type things struct {
 	free                                   int64 // a member who is in no group
 	waiter                                 int64 // who waits for a seat
 	image                                  int64 // of the group's chat
+	gone, bulk                             int64 // a departed member; the author's bulk edit
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -66,6 +67,8 @@ func atChannel(o things) []any    { return []any{o.code, o.channel} }
 func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
+func atGone(o things) []any       { return []any{o.gone} }
+func atBulk(o things) []any       { return []any{o.bulk} }
 func atPrint(o things) []any      { return []any{o.print} }
 func atPreset(o things) []any     { return []any{o.preset} }
 
@@ -176,6 +179,10 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
 		s.t.Fatal(err)
 	}
+	o.gone = s.colleague(department).MemberID
+	s.exec("UPDATE members SET status = 'departed', departed_at = ? WHERE id = ?", now, o.gone)
+	s.exec("INSERT INTO departures (member_id, effects, at) VALUES (?, '[]', ?)", o.gone, now)
+	o.bulk = s.insert("INSERT INTO bulk_edits (created_by, action, results, at) VALUES (?, 'add', '[]', ?)", author.MemberID, now)
 	if err := s.db.Raw("SELECT min(id) FROM group_presets").Scan(&o.preset).Error; err != nil {
 		s.t.Fatal(err)
 	}

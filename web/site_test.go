@@ -81,6 +81,7 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 			return group.EndFor(tx, id, at, "departed")
 		}},
 		directory.Effect{Key: "duties", End: group.EndDuties})
+	s.deps.Directory.OnMove(codes.OrphansUnder)
 	s.Handler = web.New(s.deps)
 	return s
 }

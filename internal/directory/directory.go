@@ -19,6 +19,7 @@ type Department struct {
 	Name      string
 	Path      string
 	Depth     int // 0 for the root, which is the organisation
+	Members   int `gorm:"->"` // active ones, with all below; the database keeps it
 	CreatedAt time.Time
 }
 
@@ -44,6 +45,7 @@ type Member struct {
 	DepartedAt     *time.Time
 	DepartedBy     *int64
 	DepartedReason string
+	Sought, Grams  string // what the member is found by: Index
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }
@@ -58,6 +60,7 @@ type Service struct {
 	now     func() time.Time
 	effects []Effect
 	imports chan struct{} // wakes the Importer
+	orphans func(tx *gorm.DB, path string) ([]CodeRef, error)
 }
 
 // New returns the service.

@@ -192,14 +192,15 @@ func values(one string, rows int) string {
 }
 
 func (r *run) update(tx *gorm.DB, rows []*plannedRow) error {
-	args := make([]any, 0, 5*len(rows)+1)
+	args := make([]any, 0, 7*len(rows)+1)
 	for _, row := range rows {
 		f := row.who.fields
-		args = append(args, row.who.id, f.job(), f.Name, f.Phone, f.Email)
+		sought, grams := indexOf(f.Name, f.Phone, f.JobNumber)
+		args = append(args, row.who.id, f.job(), f.Name, f.Phone, f.Email, sought, grams)
 	}
-	done := tx.Exec(`WITH v (id, job_number, name, phone, email) AS (VALUES `+
-		values("(CAST(? AS bigint), CAST(? AS text), CAST(? AS text), CAST(? AS text), CAST(? AS text))", len(rows))+`)
-		UPDATE members SET job_number = v.job_number, name = v.name, phone = v.phone, email = v.email, updated_at = ?
+	done := tx.Exec(`WITH v (id, job_number, name, phone, email, sought, grams) AS (VALUES `+
+		values("(CAST(? AS bigint)"+strings.Repeat(", CAST(? AS text)", 6)+")", len(rows))+`)
+		UPDATE members SET job_number = v.job_number, name = v.name, phone = v.phone, email = v.email, sought = v.sought, grams = v.grams, updated_at = ?
 		FROM v WHERE members.id = v.id`, append(args, r.s.now().UTC())...)
 	if done.Error != nil {
 		return fmt.Errorf("update members: %w", done.Error)
@@ -209,19 +210,20 @@ func (r *run) update(tx *gorm.DB, rows []*plannedRow) error {
 
 func (r *run) insert(tx *gorm.DB, rows []*plannedRow) error {
 	now := r.s.now().UTC()
-	args := make([]any, 0, 6*len(rows))
+	args := make([]any, 0, 8*len(rows))
 	byPhone := make(map[string]*person, len(rows))
 	for _, row := range rows {
 		f := row.who.fields
 		byPhone[f.Phone] = row.who
-		args = append(args, f.job(), f.Name, f.Phone, f.Email, now, now)
+		sought, grams := indexOf(f.Name, f.Phone, f.JobNumber)
+		args = append(args, f.job(), f.Name, f.Phone, f.Email, sought, grams, now, now)
 	}
 	var ids []struct {
 		ID    int64
 		Phone string
 	}
-	err := tx.Raw("INSERT INTO members (job_number, name, phone, email, created_at, updated_at) VALUES "+
-		values("(?, ?, ?, ?, ?, ?)", len(rows))+" RETURNING id, phone", args...).Scan(&ids).Error
+	err := tx.Raw("INSERT INTO members (job_number, name, phone, email, sought, grams, created_at, updated_at) VALUES "+
+		values("(?, ?, ?, ?, ?, ?, ?, ?)", len(rows))+" RETURNING id, phone", args...).Scan(&ids).Error
 	if err != nil {
 		return fmt.Errorf("insert members: %w", err)
 	}

@@ -20,7 +20,6 @@ type Settings struct {
 	Header
 	OpenBlocked  bool // a permanent code without an audience hangs somewhere
 	Holders      []Holder
-	Homes        []Home
 	UpstreamDays int
 	Location     *time.Location
 	Pool         Pool
@@ -43,11 +42,6 @@ func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Se
 	}
 	if out.Holders, err = s.Holders(ctx, by, gid); err != nil {
 		return out, err
-	}
-	if h.Can.Move {
-		if out.Homes, err = s.Homes(ctx, by); err != nil {
-			return out, err
-		}
 	}
 	f, err := s.frame(s.db.WithContext(ctx), h.Group)
 	out.UpstreamDays, out.Location = f.upstreamDays, f.loc
