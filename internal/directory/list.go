@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/database"
 	"doorplate/internal/fault"
 )
 
@@ -65,10 +66,19 @@ func belongs(text string, args []any) sqlText {
 		WHERE md.member_id = m.id AND ` + text + `)`, args}
 }
 
-// among is belongs for departments of few members: those are looked up first.
-func among(text string, args []any) sqlText {
-	return sqlText{`m.id IN (SELECT md.member_id FROM departments d JOIN member_departments md ON md.department_id = d.id
-		WHERE ` + text + `)`, args}
+// among is belongs for departments of few members, whose ids are looked up
+// first, with self (0 = nobody) besides them. An array makes PostgreSQL go to the
+// rows by their ids, whatever it guesses of their number.
+func among(db *gorm.DB, self int64, text string, args []any) sqlText {
+	// CROSS JOIN keeps SQLite from starting at the members.
+	ids := `SELECT md.member_id FROM departments d CROSS JOIN member_departments md WHERE md.department_id = d.id AND ` + text
+	if self != 0 {
+		ids, args = "SELECT CAST(? AS bigint) UNION "+ids, append([]any{self}, args...)
+	}
+	if database.Postgres(db) {
+		return sqlText{"m.id = ANY (ARRAY(" + ids + "))", args}
+	}
+	return sqlText{"m.id IN (" + ids + ")", args}
 }
 
 // scopeOf keeps the members by knows everything about.
@@ -222,9 +232,9 @@ func within(db *gorm.DB, by access.Actor, id int64) (sqlText, bool, error) {
 	below := by.Super || by.Leads(d.Path)
 	switch {
 	case !below:
-		return among("d.path = ?", []any{d.Path}), true, nil
+		return among(db, 0, "d.path = ?", []any{d.Path}), true, nil
 	case d.Members <= fewMembers:
-		return among("d.path LIKE ?", []any{d.Path + "%"}), true, nil
+		return among(db, 0, "d.path LIKE ?", []any{d.Path + "%"}), true, nil
 	}
 	return belongs("d.path LIKE ?", []any{d.Path + "%"}), false, nil
 }
@@ -254,11 +264,11 @@ func home(db *gorm.DB, by access.Actor, departed bool) (sqlText, bool, error) {
 		}
 		return nearOf(by), false, nil
 	}
-	near := among(text, args)
-	if !departed {
-		near = sqlText{"(m.id = ? OR " + near.text + ")", append([]any{by.MemberID}, near.args...)}
+	self := by.MemberID
+	if departed {
+		self = 0
 	}
-	return near, true, nil
+	return among(db, self, text, args), true, nil
 }
 
 func clip(s string) string {

@@ -41,17 +41,21 @@ CREATE TRIGGER member_departments_out AFTER DELETE ON member_departments REFEREN
 -- +goose StatementBegin
 CREATE FUNCTION tally_status() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT 1 FROM was JOIN present p ON p.id = was.id WHERE p.status <> was.status) THEN
+        RETURN NULL;
+    END IF;
     PERFORM 1 FROM departments WHERE parent_id IS NULL FOR NO KEY UPDATE;
-    UPDATE departments d SET members = d.members + CASE NEW.status WHEN 'active' THEN c.n ELSE -c.n END FROM (
-        SELECT CAST(a.id AS bigint) AS id, count(*) AS n FROM member_departments md JOIN departments p ON p.id = md.department_id
-            CROSS JOIN LATERAL unnest(string_to_array(trim(both '/' from p.path), '/')) AS a (id)
-            WHERE md.member_id = NEW.id GROUP BY 1) c
+    UPDATE departments d SET members = d.members + c.n FROM (
+        SELECT CAST(a.id AS bigint) AS id, sum(CASE x.status WHEN 'active' THEN 1 ELSE -1 END) AS n
+            FROM present x JOIN was ON was.id = x.id AND was.status <> x.status
+            JOIN member_departments md ON md.member_id = x.id JOIN departments p ON p.id = md.department_id
+            CROSS JOIN LATERAL unnest(string_to_array(trim(both '/' from p.path), '/')) AS a (id) GROUP BY 1) c
         WHERE d.id = c.id;
     RETURN NULL;
 END $$;
 -- +goose StatementEnd
-CREATE TRIGGER members_status AFTER UPDATE OF status ON members
-    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION tally_status();
+CREATE TRIGGER members_status AFTER UPDATE ON members REFERENCING OLD TABLE AS was NEW TABLE AS present
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_status();
 
 -- A person may leave and come back: one row for each time. effects is a JSON array of {key, count}.
 CREATE TABLE departures (
