@@ -26,8 +26,8 @@ func contactsHall(b *testing.B) (*historyHall, *directory.Service, access.Actor)
 	h.exec(`INSERT INTO departments (id, parent_id, name, path, depth, created_at) SELECT 1000 + i, ?, '部' || i, ? || (1000 + i) || '/', 1, ? FROM generate_series(1, 300) i`,
 		h.w.Root, h.w.RootPath, h.clock.Now())
 	h.exec(`INSERT INTO members (id, job_number, name, phone, created_at, updated_at) SELECT 1000 + i, 'K' || i,
-			substr('赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张', 1 + (i * 7) % 24, 1) || substr('伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华', 1 + (i / 24) % 24, 1)
-				|| substr('安喜乐吉祥如意美好文武双全龙凤虎豹山河江海日月', 1 + (i / 576) % 23, 1),
+			substr('赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张', CAST(1 + (i * 7) % 24 AS integer), 1) || substr('伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华', CAST(1 + (i / 24) % 24 AS integer), 1)
+				|| substr('安喜乐吉祥如意美好文武双全龙凤虎豹山河江海日月', CAST(1 + (i / 576) % 23 AS integer), 1),
 			'+861' || (3000000000 + i::bigint * 7919), ?, ? FROM generate_series(1, ?::bigint) i`, h.clock.Now(), h.clock.Now(), contactsMembers)
 	h.exec(`INSERT INTO member_departments (member_id, department_id) SELECT 1000 + i, 1001 + i % 300 FROM generate_series(1, ?::bigint) i`, contactsMembers)
 	if err := s.Reindex(context.Background()); err != nil {
