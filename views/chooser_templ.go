@@ -40,7 +40,7 @@ func (c Chooser) of(control string, id *int64) Chooser {
 	if id != nil {
 		c.IDs = []int64{*id}
 	}
-	c.Chosen = slices.DeleteFunc(slices.Clone(c.Chosen), func(d directory.Choice) bool { return !c.has(d.ID) })
+	c.Chosen = slices.DeleteFunc(slices.Clone(c.Chosen), func(d directory.Option) bool { return !c.has(d.ID) })
 	return c
 }
 
@@ -54,8 +54,8 @@ func (c Chooser) kind() string {
 func (c Chooser) has(id int64) bool { return slices.Contains(c.IDs, id) }
 
 // fresh are the matches that are not chosen already.
-func (c Chooser) fresh() []directory.Choice {
-	return slices.DeleteFunc(slices.Clone(c.Matches), func(m directory.Choice) bool { return c.has(m.ID) })
+func (c Chooser) fresh() []directory.Option {
+	return slices.DeleteFunc(slices.Clone(c.Matches), func(m directory.Option) bool { return c.has(m.ID) })
 }
 
 // departmentChooser is the control below its label; wrong is the field's message.
@@ -476,7 +476,7 @@ func departmentChooser(c Chooser, wrong string) templ.Component {
 	})
 }
 
-func departmentOption(c Chooser, d directory.Choice) templ.Component {
+func departmentOption(c Chooser, d directory.Option) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -570,7 +570,7 @@ func departmentOption(c Chooser, d directory.Choice) templ.Component {
 // FindDepartmentsProps is a search for departments.
 type FindDepartmentsProps struct {
 	Q     string
-	Found []directory.Choice
+	Found []directory.Option
 }
 
 // FindDepartments searches departments by name or path.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/access"
 	"doorplate/internal/directory"
 	"doorplate/internal/paths"
 	"doorplate/views"
@@ -62,6 +63,14 @@ func (s *server) chooser(c echo.Context, field string, r directory.Range, severa
 	}
 	choice, err := s.Directory.Choose(c.Request().Context(), actor(c), r, ids, typed)
 	return views.Chooser{Chooser: choice, Field: field, Several: several, IDs: ids}, err
+}
+
+// groupHomes are the departments in which by may make groups: for staff who may
+// start some, their own too.
+func groupHomes(by access.Actor) directory.Range {
+	r := directory.Within(access.GroupCreate)
+	r.Own = by.Creation.Staff != access.Denied
+	return r
 }
 
 // findDepartments searches the departments the reader may open.

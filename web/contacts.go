@@ -47,7 +47,10 @@ func (s *server) contacts(c echo.Context, status int, department int64, typed vi
 		return err
 	}
 	p := views.ContactsProps{Tree: tree, Open: open, Page: page, Q: q.Query, Departed: q.Departed, First: q.After == 0, Form: typed,
-		CanMembers: access.Can(by, access.MembersEdit, access.Object{}), CanDepartments: access.Can(by, access.DepartmentsEdit, access.Object{})}
+		CanMembers: access.Can(by, access.MembersEdit, access.Object{}), Self: by.MemberID}
+	if tree.Root != nil {
+		p.CanDepartments = by.Holds(access.DepartmentsEdit, tree.Root.Path)
+	}
 	if department != 0 {
 		if err := s.addDepartment(c, department, &p); err != nil {
 			return err
@@ -72,15 +75,16 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 	if err != nil {
 		return err
 	}
-	p.Department, p.Node, p.CanMembers = &d, p.Tree.Node(id), d.CanMembers
+	p.Department, p.Node, p.CanMembers, p.CanDepartments = &d, p.Tree.Node(id), d.CanMembers, d.CanEdit
 	if p.Node == nil {
 		return fault.NotFound // gone between the two reads
 	}
 	if p.HasSheet, err = s.Press.HasSheet(ctx, by, id); err != nil {
 		return err
 	}
-	if !p.CanDepartments {
-		return nil
+	p.Lacks = missing(by, access.Object{Path: d.Department.Path}, access.MembersEdit, access.DepartmentsEdit, access.HeadsAppoint)
+	if p.Leadership, err = s.Directory.Leadership(ctx, by, id); err != nil || !p.Leadership.CanAppoint {
+		return err
 	}
 	some, err := s.Directory.Members(ctx, by, directory.Search{Department: id, Limit: headCandidates})
 	if err != nil {
@@ -91,10 +95,10 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 	if p.Node.ParentID != nil {
 		above = strconv.FormatInt(*p.Node.ParentID, 10)
 	}
-	if p.MoveTo, err = s.chooser(c, "parent_id", directory.InScope, false, above); err != nil {
+	if p.MoveTo, err = s.chooser(c, "parent_id", directory.Within(access.DepartmentsEdit), false, above); err != nil {
 		return err
 	}
-	p.MoveTo.Few = slices.DeleteFunc(p.MoveTo.Few, func(d directory.Choice) bool { return strings.HasPrefix(d.Path, p.Node.Path) })
+	p.MoveTo.Few = slices.DeleteFunc(p.MoveTo.Few, func(d directory.Option) bool { return strings.HasPrefix(d.Path, p.Node.Path) })
 	return nil
 }
 

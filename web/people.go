@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/access"
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/i18n"
@@ -25,7 +26,7 @@ func (s *server) moveDepartment(c echo.Context) error {
 		return err
 	}
 	ctx, by := c.Request().Context(), actor(c)
-	if err := s.resolveDepartments(c, "parent_id", directory.InScope, false); err != nil {
+	if err := s.resolveDepartments(c, "parent_id", directory.Within(access.DepartmentsEdit), false); err != nil {
 		return err
 	}
 	parent, err := formID(c, "parent_id")
@@ -166,7 +167,7 @@ func (s *server) bulkPage(c echo.Context, status int, b directory.Bulk, wrong ma
 		chosen = strconv.FormatInt(b.Department, 10)
 	}
 	var err error
-	if p.Choose, err = s.chooser(c, "department_id", directory.InScope, false, chosen); err != nil {
+	if p.Choose, err = s.chooser(c, "department_id", directory.Within(access.MembersEdit), false, chosen); err != nil {
 		return err
 	}
 	look := b
@@ -189,7 +190,7 @@ func (s *server) editInBulk(c echo.Context) error {
 	if err := form(c); err != nil {
 		return err
 	}
-	if err := s.resolveDepartments(c, "department_id", directory.InScope, false); err != nil {
+	if err := s.resolveDepartments(c, "department_id", directory.Within(access.MembersEdit), false); err != nil {
 		return err
 	}
 	ctx := c.Request().Context()

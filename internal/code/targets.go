@@ -139,7 +139,7 @@ func countSeries(tx *gorm.DB, all []Target) error {
 
 // readChoices lists active groups for which by may issue codes and that are no targets yet.
 func (p *TargetsPage) readChoices(tx *gorm.DB, by access.Actor, q string) error {
-	where, args := access.Scope(by, "d.path")
+	where, args := access.Scope(by, access.CodeTemporary, "d.path")
 	where, args = "("+where+" OR g.owner_id = ?)", append(args, by.MemberID)
 	args = append([]any{p.ID, p.GroupID}, args...)
 	if q = strings.TrimSpace(q); q != "" {

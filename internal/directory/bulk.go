@@ -163,6 +163,7 @@ type bulkPerson struct {
 	Path, Name, Status      string
 	Number                  int64
 	SuperAdmin, Mine, Above bool
+	Near                    bool // the actor may open their page
 	Inside                  bool // of the department
 	Others                  int  // further departments
 	OthersFar               int  // of those, outside the actor's scope
@@ -182,18 +183,25 @@ func (b Bulk) judge(tx *gorm.DB, by access.Actor, hold bool) ([]bulkPerson, erro
 			return nil, fmt.Errorf("hold members: %w", err)
 		}
 	}
-	mine := scopeOf(by)
-	scope, scopeArgs := access.Scope(by, "d.path")
-	headScope, headArgs := access.Scope(by, "hd.path")
+	sight := nearOf(by)
+	right := access.MembersEdit
+	if b.Action == BulkDepart {
+		right = access.MemberDepart
+	}
+	scope, scopeArgs := access.Scope(by, right, "d.path")
+	own, ownArgs := ledOnly(by, "hd.path")
 	var people []bulkPerson
-	err := tx.Raw(`SELECT m.id AS number, m.name, m.status, m.super_admin, `+mine.text+` AS mine,
-			EXISTS (SELECT 1 FROM department_heads h JOIN departments hd ON hd.id = h.department_id WHERE h.member_id = m.id AND NOT `+headScope+`) AS above,
+	err := tx.Raw(`SELECT m.id AS number, m.name, m.status, m.super_admin, `+sight.text+` AS near,
+			EXISTS (SELECT 1 FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id = m.id AND `+scope+`) AS mine,
+			EXISTS (SELECT 1 FROM (SELECT department_id FROM department_heads h WHERE h.member_id = m.id UNION SELECT department_id FROM department_deputies x WHERE x.member_id = m.id
+				UNION SELECT department_id FROM role_grants g WHERE g.member_id = m.id) held JOIN departments hd ON hd.id = held.department_id WHERE NOT `+own+`)
+			OR EXISTS (SELECT 1 FROM role_grants g JOIN role_rights rr ON rr.role_id = g.role_id WHERE g.member_id = m.id AND rr.right_name IN ?) AS above,
 			coalesce((SELECT min(d.path) FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id = m.id AND `+scope+`), '') AS path,
 			EXISTS (SELECT 1 FROM member_departments md WHERE md.member_id = m.id AND md.department_id = ?) AS inside,
 			(SELECT count(*) FROM member_departments md WHERE md.member_id = m.id AND md.department_id <> ?) AS others,
 			(SELECT count(*) FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id = m.id AND md.department_id <> ? AND NOT (`+scope+`)) AS others_far
 		FROM members m WHERE m.id IN ? ORDER BY m.id`,
-		slices.Concat(mine.args, headArgs, scopeArgs, []any{b.Department, b.Department, b.Department}, scopeArgs, []any{ids})...).Scan(&people).Error
+		slices.Concat(sight.args, scopeArgs, ownArgs, []any{access.BeyondHeads()}, scopeArgs, []any{b.Department, b.Department, b.Department}, scopeArgs, []any{ids})...).Scan(&people).Error
 	if err != nil {
 		return nil, fmt.Errorf("read members: %w", err)
 	}
@@ -216,9 +224,11 @@ func (b Bulk) judge(tx *gorm.DB, by access.Actor, hold bool) ([]bulkPerson, erro
 // outcome is checkMember and the rules of the action, for one person.
 func (b Bulk) outcome(by access.Actor, p bulkPerson) string {
 	switch {
-	case !by.Super && !p.Mine:
+	case !by.Super && !p.Mine && !p.Near:
 		return "not_found"
-	case !by.Super && (p.SuperAdmin || p.Above):
+	case !by.Super && !p.Mine:
+		return "rights"
+	case !by.Super && (p.SuperAdmin || p.Above && p.Number != by.MemberID):
 		return "rights"
 	case p.Status != Active:
 		return "departed"
@@ -247,6 +257,19 @@ func (b Bulk) outcome(by access.Actor, p bulkPerson) string {
 	return BulkDone
 }
 
+// ledOnly is "leads it in one's own name" over a column of paths: rank does not
+// come from standing in for somebody.
+func ledOnly(by access.Actor, column string) (string, []any) {
+	if by.Super || by.Kind == access.System {
+		return "1 = 1", nil
+	}
+	terms, args := []string{"1 = 0"}, []any{}
+	for _, path := range by.Led {
+		terms, args = append(terms, column+" LIKE ?"), append(args, path+"%")
+	}
+	return "(" + strings.Join(terms, " OR ") + ")", args
+}
+
 func resultsOf(people []bulkPerson) []BulkResult {
 	out := make([]BulkResult, len(people))
 	for i, p := range people {
@@ -273,7 +296,7 @@ func (b Bulk) apply(tx *gorm.DB, by access.Actor, people []bulkPerson) error {
 			return fmt.Errorf("enter department: %w", err)
 		}
 	}
-	scope, args := access.Scope(by, "path")
+	scope, args := access.Scope(by, access.MembersEdit, "path")
 	var err error
 	switch b.Action {
 	case BulkRemove:

@@ -18,32 +18,42 @@ const (
 	matchesShown = 20
 )
 
-// Choice is a department to choose. Title has the departments above it.
-type Choice struct {
+// Option is a department to choose. Title has the departments above it.
+type Option struct {
 	ID    int64
 	Path  string
 	Title string
 }
 
-// Range says among which departments somebody chooses.
-type Range int
+// Range says among which departments somebody chooses: those for which they
+// hold a right, with Own those too that they belong to.
+type Range struct {
+	Right access.Right
+	Own   bool
+	kind  int
+}
 
-// The ranges.
-const (
-	InScope  Range = iota // those the reader leads, with all below
-	InSight               // those too that the reader belongs to
-	Anywhere              // all there are
+// Two ranges that go by no right: what the reader may open, and all there are.
+var (
+	InSight  = Range{kind: 1}
+	Anywhere = Range{kind: 2}
 )
+
+// Within is the range of a right.
+func Within(r access.Right) Range { return Range{Right: r} }
 
 func (r Range) where(by access.Actor) sqlText {
 	var w sqlText
-	switch r {
-	case InScope:
-		w.text, w.args = access.Scope(by, "d.path")
-	case InSight:
+	switch {
+	case r.kind == InSight.kind:
 		w.text, w.args = access.Sight(by, "d.path")
-	default:
+	case r.kind == Anywhere.kind:
 		w.text = "1 = 1"
+	default:
+		w.text, w.args = access.Scope(by, r.Right, "d.path")
+		if r.Own && len(by.Own) > 0 {
+			w.text, w.args = "("+w.text+" OR d.path IN ?)", append(slices.Clone(w.args), by.Own)
+		}
 	}
 	return w
 }
@@ -51,11 +61,11 @@ func (r Range) where(by access.Actor) sqlText {
 // Chooser is what a form needs to let somebody choose departments: all of them
 // when they are few, else those chosen and those that match what was typed.
 type Chooser struct {
-	Few     []Choice
+	Few     []Option
 	Many    bool
-	Chosen  []Choice
+	Chosen  []Option
 	Typed   string
-	Matches []Choice
+	Matches []Option
 	More    bool // there are more matches
 }
 
@@ -89,11 +99,11 @@ func (s *Service) Choose(ctx context.Context, by access.Actor, r Range, ids []in
 // Find lists the departments that a typed name or path (研发中心/平台组) means:
 // one when it is a whole path, else those whose name contains it, the likeliest
 // first.
-func (s *Service) Find(ctx context.Context, by access.Actor, r Range, typed string) ([]Choice, error) {
+func (s *Service) Find(ctx context.Context, by access.Actor, r Range, typed string) ([]Option, error) {
 	return find(s.db.WithContext(ctx), r.where(by), line(typed))
 }
 
-func find(db *gorm.DB, w sqlText, typed string) ([]Choice, error) {
+func find(db *gorm.DB, w sqlText, typed string) ([]Option, error) {
 	parts := partsOf(typed)
 	if len(parts) == 0 || len([]rune(typed)) > (nameLimit+3)*(maxDepth+1) {
 		return nil, nil
@@ -161,8 +171,8 @@ func walkDown(db *gorm.DB, parts []string) (int64, error) {
 	return at, nil
 }
 
-func choices(db *gorm.DB, w sqlText, order string, limit int) ([]Choice, error) {
-	var found []Choice
+func choices(db *gorm.DB, w sqlText, order string, limit int) ([]Option, error) {
+	var found []Option
 	if err := db.Raw("SELECT d.id, d.path FROM departments d WHERE "+w.text+" ORDER BY "+order+" LIMIT ?", append(slices.Clone(w.args), limit)...).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("list departments: %w", err)
 	}

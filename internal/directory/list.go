@@ -86,10 +86,10 @@ func scopeOf(by access.Actor) sqlText {
 	if by.Super || by.Kind == access.System {
 		return sqlText{text: "1 = 1"}
 	}
-	if !by.Head() {
+	if !by.HoldsAny(access.ContactsSee) {
 		return sqlText{text: "1 = 0"}
 	}
-	return belongs(access.Scope(by, "d.path"))
+	return belongs(access.Scope(by, access.ContactsSee, "d.path"))
 }
 
 // nearOf keeps the members whose page by may open.
@@ -103,7 +103,7 @@ func nearOf(by access.Actor) sqlText {
 
 // namesOf keeps the members whose names by may know.
 func namesOf(by access.Actor) sqlText {
-	if by.Super || by.Head() || len(by.Duties) > 0 {
+	if by.Manages() {
 		return sqlText{text: "1 = 1"}
 	}
 	return nearOf(by)
@@ -229,7 +229,7 @@ func within(db *gorm.DB, by access.Actor, id int64) (sqlText, bool, error) {
 	if !sees(by, d.Path) {
 		return sqlText{}, false, fault.NotFound
 	}
-	below := by.Super || by.Leads(d.Path)
+	below := by.Holds(access.ContactsSee, d.Path)
 	switch {
 	case !below:
 		return among(db, 0, "d.path = ?", []any{d.Path}), true, nil
@@ -246,14 +246,14 @@ func home(db *gorm.DB, by access.Actor, departed bool) (sqlText, bool, error) {
 	}
 	text, args := access.Sight(by, "d.path")
 	if departed {
-		if !by.Head() {
+		if !by.HoldsAny(access.ContactsSee) {
 			return sqlText{text: "1 = 0"}, true, nil
 		}
-		text, args = access.Scope(by, "d.path")
+		text, args = access.Scope(by, access.ContactsSee, "d.path")
 	}
 	var members int
-	if len(by.Led) > 0 {
-		err := db.Raw("SELECT coalesce(sum(members), 0) FROM departments WHERE path IN ?", by.Led).Scan(&members).Error
+	if tops := by.Paths(access.ContactsSee); len(tops) > 0 {
+		err := db.Raw("SELECT coalesce(sum(members), 0) FROM departments WHERE path IN ?", tops).Scan(&members).Error
 		if err != nil {
 			return sqlText{}, false, fmt.Errorf("count members: %w", err)
 		}

@@ -104,11 +104,8 @@ func movable(tx *gorm.DB, by access.Actor, id, parentID int64) (d, parent Depart
 	} else if err != nil {
 		return d, parent, err
 	}
-	// Who may change only part of the tree may neither take from nor give to the rest of it.
-	for _, path := range []string{parent.Path, strings.TrimSuffix(d.Path, strconv.FormatInt(d.ID, 10)+"/")} {
-		if err := access.Check(by, access.DepartmentsEdit, access.Object{Path: path}); err != nil {
-			return d, parent, err
-		}
+	if err := mayHang(by, d, parent); err != nil {
+		return d, parent, err
 	}
 	if strings.HasPrefix(parent.Path, d.Path) {
 		return d, parent, wrong("contacts.department.ring")

@@ -246,7 +246,7 @@ func leftCodes(db *gorm.DB, by access.Actor, d departure, now time.Time) (codes 
 	}
 	for i, c := range codes {
 		codes[i].Can = access.Can(by, access.CodeAdopt, access.Object{Path: c.Path})
-		codes[i].Seen = by.Super || by.Leads(c.Path)
+		codes[i].Seen = by.Holds(access.CodeDownload, c.Path)
 	}
 	return codes, nil
 }
@@ -260,7 +260,7 @@ func waitingGroups(db *gorm.DB, by access.Actor, departure int64) (groups []Wait
 		return nil, fmt.Errorf("read requests left behind: %w", err)
 	}
 	for i, g := range groups {
-		groups[i].Seen = by.Super || by.Leads(g.Path)
+		groups[i].Seen = by.Holds(access.RequestsDecide, g.Path)
 	}
 	return groups, nil
 }
@@ -294,7 +294,7 @@ func leftCopies(db *gorm.DB, by access.Actor, d departure) (copies []LeftCopy, e
 		return nil, fmt.Errorf("read prints left behind: %w", err)
 	}
 	for i, c := range copies {
-		copies[i].Seen = by.Super || by.Leads(c.Path)
+		copies[i].Seen = by.Holds(access.CodeDownload, c.Path)
 	}
 	return copies, nil
 }

@@ -99,16 +99,14 @@ func (n *Node) child(name string) *Node {
 	return nil
 }
 
-func sees(by access.Actor, path string) bool {
-	return by.Super || by.Leads(path) || slices.Contains(by.Own, path)
-}
+func sees(by access.Actor, path string) bool { return by.Sees(path) }
 
 // Tree reads the departments that by has to do with, those on the way to at (0 =
 // nowhere) and, level by level, those below each of open.
 func (s *Service) Tree(ctx context.Context, by access.Actor, at int64, open []int64) (*Tree, error) {
 	db := s.db.WithContext(ctx)
 	named, opened := map[int64]bool{}, map[int64]bool{}
-	for _, path := range slices.Concat(by.Led, by.Own) {
+	for _, path := range slices.Concat(by.Paths(access.ContactsSee), by.Own) {
 		for _, id := range idsOf(path) {
 			named[id] = true
 		}
@@ -164,7 +162,7 @@ func readTree(db *gorm.DB, by access.Actor, named, opened map[int64]bool) (*Tree
 			continue
 		}
 		n := t.add(r.Department)
-		n.Below, n.Open, n.Seen = r.Below && (by.Super || by.Leads(n.Path)), opened[n.ID], sees(by, n.Path)
+		n.Below, n.Open, n.Seen = r.Below && by.Holds(access.ContactsSee, n.Path), opened[n.ID], sees(by, n.Path)
 	}
 	return t, nil
 }

@@ -97,7 +97,9 @@ func (o office) agrees(t interface{ Fatalf(string, ...any) }, m model) {
 	}
 	for _, d := range rows {
 		head := access.Actor{Kind: access.Member, MemberID: 1, Led: []string{d.Path}, Own: []string{m.path(m.above(d.ID)[0])}}
-		for what, scope := range map[string]func(access.Actor, string) (string, []any){"scope": access.Scope, "sight": access.Sight} {
+		for what, scope := range map[string]func(access.Actor, string) (string, []any){"sight": access.Sight, "scope": func(a access.Actor, column string) (string, []any) {
+			return access.Scope(a, access.MembersEdit, column)
+		}} {
 			where, args := scope(head, "path")
 			var got, want []int64
 			if err := o.db.Raw("SELECT id FROM departments WHERE "+where+" ORDER BY id", args...).Scan(&got).Error; err != nil {

@@ -11,10 +11,10 @@ import (
 )
 
 // Overview counts scans and joins per day over the last 30 days in the groups
-// that by heads, or everywhere for a super admin; today last. Anybody else gets
+// whose scans by may see in scope, or everywhere for a super admin; today last. Anybody else gets
 // no days.
 func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) {
-	if !by.Super && !by.Head() {
+	if !by.HoldsAny(access.ScansSee) {
 		return nil, nil
 	}
 	tx := s.db.WithContext(ctx)
@@ -22,7 +22,7 @@ func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) 
 	if err != nil {
 		return nil, err
 	}
-	scope, scopeArgs := access.Scope(by, "d.path")
+	scope, scopeArgs := access.Scope(by, access.ScansSee, "d.path")
 	days := lastDays(s.now().In(org.Location()), chartDays)
 	var scans []struct {
 		Day  string
@@ -46,7 +46,7 @@ func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) 
 	for i := range days {
 		days[i].Scans = int(live[days[i].key()])
 		terms[i] = fmt.Sprintf(`SELECT %d AS i, (SELECT count(*) FROM memberships m JOIN groups g ON g.id = m.group_id JOIN departments d ON d.id = g.department_id
-				WHERE m.joined_at >= ? AND m.joined_at < ? AND %s) AS joined`, i, scope)
+				WHERE m.joined_at >= ? AND m.joined_at < ? AND m.source <> 'merge' AND %s) AS joined`, i, scope)
 		args = append(append(args, days[i].Date.UTC(), days[i].Date.AddDate(0, 0, 1).UTC()), scopeArgs...)
 	}
 	var counts []struct{ I, Joined int }
