@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -231,7 +231,10 @@ func (p props) fields() [][]string {
 		append([]string{"/groups"}, group...), append([]string{"/groups/:id"}, group...),
 		append([]string{"/contacts/members"}, member...), append([]string{"/contacts/members/:id"}, member...),
 		{"/lang", "lang", "en", "next", "/groups"}, {"/contacts/departments", "name", "新", "parent_id", p.department},
-		{"/contacts/departments/:id/rename", "name", "新"}, {"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.RD)},
+		{"/contacts/departments/:id/rename", "name", "新"}, {"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.Root), "parent_id_text", "", "seen", ""},
+		{"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.Root), "parent_id_text", "", "seen", "x"},
+		{"/contacts/bulk", "action", "add", "id", p.member, "department_id", p.department, "department_id_text", "", "reason", "x"},
+		{"/contacts/members/:id/reactivate", "reason", "x"}, {"/contacts/members/:id/heirs", "group", p.gid, "heir", p.member},
 		append([]string{"/contacts/departments/:id/heads"}, one...), {"/contacts/members/:id/invite", "send", "1"},
 		{"/contacts/import", "file", "", "dry_run", "on", "whole", "on", "ask", "on", "depart", "研发中心"},
 		{"/contacts/import/:id/columns", "column_0", "name", "column_1", "phone"}, {"/contacts/import/:id/apply", "depart", "on", "reason", "x", "typed", "1"}, {"/contacts/import/:id/cancel", "x", ""},

@@ -34,6 +34,7 @@ type things struct {
 	role, grant                            int64  // a custom role, held by free
 	entry                                  int64  // of the audit trail
 	round                                  int64  // in which heads confirm
+	gone, bulk                             int64  // a departed member; the author's bulk edit
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -73,6 +74,8 @@ func atChannel(o things) []any    { return []any{o.code, o.channel} }
 func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
+func atGone(o things) []any       { return []any{o.gone} }
+func atBulk(o things) []any       { return []any{o.bulk} }
 func atPrint(o things) []any      { return []any{o.print} }
 func atRole(o things) []any       { return []any{o.role} }
 func atGrant(o things) []any      { return []any{o.role, o.grant} }
@@ -200,6 +203,10 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
 		s.t.Fatal(err)
 	}
+	o.gone = s.colleague(department).MemberID
+	s.exec("UPDATE members SET status = 'departed', departed_at = ? WHERE id = ?", now, o.gone)
+	s.exec("INSERT INTO departures (member_id, effects, at) VALUES (?, '[]', ?)", o.gone, now)
+	o.bulk = s.insert("INSERT INTO bulk_edits (created_by, action, results, at) VALUES (?, 'add', '[]', ?)", author.MemberID, now)
 	if err := s.db.Raw("SELECT min(id) FROM group_presets").Scan(&o.preset).Error; err != nil {
 		s.t.Fatal(err)
 	}

@@ -87,6 +87,7 @@ func siteOn(t *testing.T, db *gorm.DB, clock *testkit.Clock, w testkit.World) *s
 			return group.EndFor(tx, id, at, "departed")
 		}},
 		directory.Effect{Key: "duties", End: group.EndDuties})
+	s.deps.Directory.OnMove(codes.OrphansUnder)
 	s.Handler = web.New(s.deps)
 	return s
 }

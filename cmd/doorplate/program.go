@@ -92,6 +92,7 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.scans = scan.New(db, keys, p.codes, p.trail, now)
 	p.press = press.New(db, p.codes, p.trail, now, cfg.BaseURL, p.log)
 	p.joins = join.New(db, keys, p.trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now)
+	p.directory.OnMove(p.codes.OrphansUnder)
 	p.outbox.Handle("sms", notify.SMSJob(sender(cfg)))
 	p.directory.OnDepart(
 		directory.Effect{Key: "sessions", End: auth.EndSessions},

@@ -195,6 +195,7 @@ func (p *program) everyHour(ctx context.Context) {
 			do   func(context.Context) error
 		}{
 			{"sweep what expired", p.auth.Sweep},
+			{"index members", p.directory.Reindex},
 			{"drop printed files", p.press.Sweep},
 			{"plan the next round", p.rounds.Tend},
 			{"look at prints in doubt", p.codes.SettlePrints},
