@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ func (s *server) listGroups(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Groups(views.GroupsProps{Page: page, View: view, Q: f.Q, First: f.After == 0, Now: s.Now(),
+	return render(c, http.StatusOK, views.Groups(views.GroupsProps{Page: page, View: view, Stage: f.Stage, Q: f.Q, First: f.After == 0, Now: s.Now(),
 		CanCreate: access.Can(actor(c), access.GroupCreate, access.Object{}), Manages: access.Can(actor(c), access.CodeDownload, access.Object{})}))
 }
 
@@ -29,6 +30,9 @@ func (s *server) listGroups(c echo.Context) error {
 // hand narrows further.
 func groupFilter(c echo.Context) (group.Filter, string) {
 	f := group.Filter{Q: queryText(c, "q"), After: queryNumber(c, "after")}
+	if stage := c.QueryParam("stage"); access.Can(actor(c), access.CodeDownload, access.Object{}) && (stage == "quiet" || slices.Contains(group.Stages, stage)) {
+		f.Stage = stage
+	}
 	view := c.QueryParam("view")
 	switch view {
 	case "attention":
@@ -138,6 +142,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 	}
 	p := views.GroupProps{Header: h, Q: queryText(c, "q"), After: queryNumber(c, "after"), Errors: bad, Phone: c.FormValue("phone"), Now: s.Now()}
 	if p.Holders, err = s.Groups.Holders(ctx, by, gid); err != nil {
+		return err
+	}
+	if p.Successor, err = s.Operations.Successor(ctx, by, h.Group); err != nil {
 		return err
 	}
 	if h.Can.Codes {

@@ -25,6 +25,7 @@ import (
 	"doorplate/internal/group"
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
+	"doorplate/internal/operations"
 	"doorplate/internal/press"
 	"doorplate/internal/scan"
 	"doorplate/internal/testkit"
@@ -70,9 +71,10 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db),
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
 		Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
-		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
-		Press: press.New(db, codes, trail, now, cfg.BaseURL, log),
-		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
+		Joins:      join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
+		Operations: operations.New(db, trail, groups, codes, now),
+		Press:      press.New(db, codes, trail, now, cfg.BaseURL, log),
+		Demo:       func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}
 	t.Cleanup(s.deps.Scans.Close)
 	s.deps.Directory.OnDepart(

@@ -22,6 +22,7 @@ import (
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
 	"doorplate/internal/notify"
+	"doorplate/internal/operations"
 	"doorplate/internal/press"
 	"doorplate/internal/scan"
 	"doorplate/internal/secret"
@@ -43,6 +44,8 @@ type program struct {
 	scans     *scan.Service
 	joins     *join.Service
 	press     *press.Service
+
+	operations *operations.Service
 }
 
 // load reads the environment, prepares the data dir and wires the services. It
@@ -87,6 +90,7 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.approvals = approval.New(db, p.trail, p.groups, now)
 	p.codes = code.New(db, keys, p.trail, now, cfg.BaseURL)
 	p.scans = scan.New(db, keys, p.codes, p.trail, now)
+	p.operations = operations.New(db, p.trail, p.groups, p.codes, now)
 	p.press = press.New(db, p.codes, p.trail, now, cfg.BaseURL, p.log)
 	p.joins = join.New(db, keys, p.trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now)
 	p.outbox.Handle("sms", notify.SMSJob(sender(cfg)))
