@@ -109,7 +109,7 @@ var lines = []line{
 		return []string{"names", "Club", "type", "internal", "department_id", fmt.Sprint(o.department), "purpose", "x"}
 	}},
 	{route: "GET /groups/batches/template.csv", own: admins},
-	{route: "GET /groups/batches/:id", at: atBatch, own: review, foreign: hidden},
+	{route: "GET /groups/batches/:id", at: atBatch, own: admins, foreign: hidden},
 	{route: "POST /groups/batches/:id/create", at: atBatch, own: admins, foreign: hidden},
 
 	{route: "GET /codes", own: review},
