@@ -58,7 +58,7 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 	if err != nil {
 		return err
 	}
-	p.Department, p.Node, p.CanMembers = &d, p.Tree.Node(id), d.CanMembers
+	p.Department, p.Node, p.CanMembers, p.CanDepartments = &d, p.Tree.Node(id), d.CanMembers, d.CanEdit
 	if p.Node == nil {
 		return fault.NotFound // gone between the two reads
 	}

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/approval"
 	"doorplate/internal/group"
 	"doorplate/internal/paths"
 	"doorplate/views"
@@ -55,10 +57,29 @@ func (s *server) saveGroup(c echo.Context) error {
 		return err
 	}
 	err = s.Groups.Save(ctx, by, gid, d)
+	if errors.Is(err, group.ErrOpenNeedsSecond) {
+		return s.askToOpen(c, gid, d)
+	}
 	if bad, ok := complaints(c, err); ok {
 		return s.settingsPage(c, http.StatusUnprocessableEntity, &d, bad)
 	}
 	return s.done(c, err, "groups.saved", paths.To(paths.Group, gid))
+}
+
+// askToOpen asks a second super admin for the opening and saves the rest of the form.
+func (s *server) askToOpen(c echo.Context, gid string, d group.Draft) error {
+	ctx, by := c.Request().Context(), actor(c)
+	id, err := s.Approvals.AskToOpen(ctx, by, gid, c.FormValue("note"))
+	var already approval.Already
+	if err == nil || errors.As(err, &already) {
+		if lost := s.Groups.SaveUnopened(ctx, by, gid, d); lost != nil {
+			return lost
+		}
+	}
+	if bad, ok := complaints(c, err); ok {
+		return s.settingsPage(c, http.StatusUnprocessableEntity, &d, bad)
+	}
+	return s.asked(c, id, err)
 }
 
 func (s *server) handOverGroup(c echo.Context) error {

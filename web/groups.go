@@ -103,6 +103,9 @@ func (s *server) createGroup(c echo.Context) error {
 			s.flash(c, "ok", "groups.asked", "Name", group.OneLine(d.Name))
 			return c.Redirect(http.StatusSeeOther, paths.To(paths.Approval, id))
 		}
+		if _, ok := complaints(c, err); !ok {
+			return s.asked(c, id, err)
+		}
 	}
 	if bad, ok := complaints(c, err); ok {
 		return s.groupForm(c, http.StatusUnprocessableEntity, d, bad)

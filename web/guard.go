@@ -131,8 +131,8 @@ func (s *server) dress(c echo.Context, org directory.Organisation, a access.Acto
 	chrome := views.Chrome{
 		Organisation: org.Name, Name: a.Name, RoleKey: roleKey(a), Path: pagePath(c.Request()),
 		CanRequests: can(access.RequestsDecide), CanCodes: can(access.CodeDownload), CanAudit: can(access.AuditRead),
-		CanApprovals: a.Super || a.Head(), CanSettings: can(access.OrganisationEdit),
-		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate),
+		CanApprovals: can(access.ApprovalsSee), CanSettings: can(access.OrganisationEdit),
+		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate), CanTrace: can(access.PolicyTrace),
 		Flash: s.takeFlash(c),
 	}
 	if c.Request().Method == http.MethodGet && !wantsJSON(c) {
@@ -169,8 +169,12 @@ func roleKey(a access.Actor) string {
 	switch {
 	case a.Super:
 		return "role.super"
-	case a.Head():
+	case len(a.Led) > 0:
 		return "role.head"
+	case a.Head():
+		return "role.deputy"
+	case len(a.Grants) > 0:
+		return "role.custom"
 	case len(a.Duties) > 0:
 		return "role.owner"
 	}

@@ -73,7 +73,7 @@ func (s *server) memberForm(c echo.Context, status int, p views.MemberFormProps)
 		return err
 	}
 	tree.Walk(func(n *directory.Node) {
-		if by.Super || by.Leads(n.Path) {
+		if by.Holds(access.MembersEdit, n.Path) {
 			p.Nodes = append(p.Nodes, n)
 		}
 	})
@@ -137,7 +137,7 @@ func (s *server) editMember(c echo.Context) error {
 // farDepartments are those a head cannot take a member out of.
 func farDepartments(by access.Actor, p directory.Profile) []directory.DepartmentRef {
 	return slices.DeleteFunc(slices.Clone(p.Departments), func(d directory.DepartmentRef) bool {
-		return !d.Own || by.Super || by.Leads(d.Path)
+		return !d.Own || by.Holds(access.MembersEdit, d.Path)
 	})
 }
 

@@ -151,6 +151,7 @@ var lines = []line{
 	{route: "POST /codes/:id/channels/:channel/delete", at: atChannel, own: admins, foreign: hidden},
 	{route: "GET /codes/prints", own: review},
 	{route: "GET /codes/inspect", own: review},
+	{route: "GET /codes/trace", own: supers},
 	{route: "POST /codes/adopt", own: admins, foreign: "404 403 403", fields: func(o things) []string { return []string{"id", o.code} }},
 	{route: "GET /reminders", own: review},
 
@@ -176,6 +177,7 @@ var lines = []line{
 		return []string{"id", fmt.Sprint(o.theirs), "decision", "reject", "reason", "测试"}
 	}},
 	{route: "POST /approvals/:id/withdraw", at: atMine, own: admins, foreign: hidden},
+	{route: "POST /approvals/:id/note", at: atMine, own: admins, foreign: hidden, fields: sends("note", "测试")},
 	{route: "GET /approvals/:id/file", at: atExport, own: supers, foreign: hidden},
 	{route: "POST /exports", own: supers, fields: sends("what", "members")},
 	{route: "GET /audit", own: admins},

@@ -167,6 +167,7 @@ var table = []route{
 	{http.MethodPost, paths.CodeChannelDelete, signedIn, "", 0, (*server).deleteChannel},
 	{http.MethodGet, paths.CodePrints, signedIn, access.CodeDownload, 0, (*server).listPrints},
 	{http.MethodGet, paths.CodeInspect, signedIn, access.CodeDownload, 0, (*server).inspectCode},
+	{http.MethodGet, paths.CodeTrace, signedIn, access.PolicyTrace, 0, (*server).traceScan},
 	{http.MethodPost, paths.CodesAdopt, signedIn, access.CodeAdopt, 0, (*server).adoptCodes},
 	{http.MethodGet, paths.Reminders, signedIn, access.CodeDownload, 0, (*server).listReminders},
 
@@ -184,6 +185,7 @@ var table = []route{
 	{http.MethodGet, paths.Approval, signedIn, "", 0, (*server).showApproval},
 	{http.MethodPost, paths.ApprovalsDecide, signedIn, "", 0, (*server).decideApproval},
 	{http.MethodPost, paths.ApprovalWithdraw, signedIn, "", 0, (*server).withdrawApproval},
+	{http.MethodPost, paths.ApprovalExplain, signedIn, "", 0, (*server).explainApproval},
 	{http.MethodGet, paths.ApprovalFile, signedIn, "", 0, (*server).downloadApprovalFile},
 	{http.MethodPost, paths.Exports, signedIn, access.FullExport, 0, (*server).requestExport},
 	{http.MethodGet, paths.Audit, signedIn, access.AuditRead, 0, (*server).listAudit},

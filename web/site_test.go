@@ -70,9 +70,9 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 	s.deps = web.Deps{
 		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db),
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
-		Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
-		Joins:      join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
+		Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
 		Operations: operations.New(db, trail, groups, codes, now),
+		Joins:      join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
 		Press:      press.New(db, codes, trail, now, cfg.BaseURL, log),
 		Demo:       func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}

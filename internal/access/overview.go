@@ -11,7 +11,7 @@ type Row struct {
 var order = []Right{
 	ContactsSee, MembersEdit, DepartmentsEdit, MemberDepart, HeadsAppoint, SupersAppoint, GroupSee, GroupRoster, GroupCreate, GroupRename,
 	GroupSettings, GroupEntry, GroupDisband, GroupHandOver, GroupDuties, MemberAdd, CodeTemporary, CodePermanent, CodeRevoke, CodeAdopt, CodeDownload,
-	ScansSee, ScansExport, RequestsDecide, FullExport, AuditRead, ApprovalsSee, ApprovalsDecide, OrganisationEdit,
+	ScansSee, ScansExport, RequestsDecide, FullExport, AuditRead, ApprovalsSee, ApprovalsDecide, OrganisationEdit, PolicyTrace,
 }
 
 // Overview reads the table for the settings page, in the words of an ordinary

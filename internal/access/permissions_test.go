@@ -135,11 +135,11 @@ func TestOwnScopeIsToldWhatIsMissing(t *testing.T) {
 }
 
 func TestScope(t *testing.T) {
-	where, args := access.Scope(tiers["head"], "d.path")
+	where, args := access.Scope(tiers["head"], access.MembersEdit, "d.path")
 	if where != "(d.path LIKE ?)" || len(args) != 1 || args[0] != "/1/2/%" {
 		t.Errorf("%s %v", where, args)
 	}
-	if where, _ := access.Scope(tiers["staff"], "d.path"); where != "1 = 0" {
+	if where, _ := access.Scope(tiers["staff"], access.MembersEdit, "d.path"); where != "1 = 0" {
 		t.Error(where)
 	}
 	if where, args := access.Sight(tiers["staff"], "d.path"); where != "(1 = 0 OR d.path IN ?)" || len(args) != 1 {

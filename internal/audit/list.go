@@ -34,12 +34,12 @@ type Line struct {
 }
 
 // List returns the newest entries first, at most limit: everything for a super
-// admin, what concerns their departments for a head.
+// admin, what concerns their departments for a head or who holds the right by a role.
 func (l *Log) List(ctx context.Context, by access.Actor, f Filter, limit int) ([]Line, error) {
 	if err := access.Check(by, access.AuditRead, access.Object{}); err != nil {
 		return nil, err
 	}
-	scope, args := access.Scope(by, "e.department_path")
+	scope, args := access.Scope(by, access.AuditRead, "e.department_path")
 	q := l.db.WithContext(ctx).Table("audit_entries e").Select("e.*, coalesce(s.seq, 0) AS seq").
 		Joins("LEFT JOIN audit_seals s ON s.entry_id = e.id").Where(scope, args...)
 	if f.Actor != "" {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"gorm.io/gorm"
@@ -115,6 +116,13 @@ func (t *Trail) Wake() {
 
 func (t *Trail) entry(at time.Time, by access.Actor, e Event) (Entry, error) {
 	details := []byte("{}")
+	if whose := by.OnBehalf(e.DepartmentPath); whose != "" {
+		e.Details = maps.Clone(e.Details)
+		if e.Details == nil {
+			e.Details = map[string]any{}
+		}
+		e.Details["on_behalf_of"] = whose
+	}
 	if len(e.Details) > 0 {
 		var err error
 		if details, err = json.Marshal(e.Details); err != nil {

@@ -41,7 +41,7 @@ func TestDepartEndsEverythingAtOnce(t *testing.T) {
 		if p.DepartedBy != o.w.Head.Name || p.LiveCodes != 1 || len(p.Groups) != 1 || !p.Groups[0].Owner || p.CanEdit {
 			t.Errorf("profile %+v", p)
 		}
-		if _, err := directory.LoadActor(o.db, o.w.Staff.MemberID); !errors.Is(err, fault.NotFound) {
+		if _, err := directory.LoadActor(o.db, o.w.Staff.MemberID, o.clock.Now()); !errors.Is(err, fault.NotFound) {
 			t.Errorf("they still act: %v", err)
 		}
 		var c fault.Conflict

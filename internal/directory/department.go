@@ -138,6 +138,9 @@ func (s *Service) MoveDepartment(ctx context.Context, by access.Actor, id, paren
 			parentID = t.Root.ID
 		}
 		parent := t.byID[parentID]
+		if err := mayHang(by, n, parent); err != nil {
+			return err
+		}
 		if err := checkMove(t, n, parent); err != nil || n.Parent == parent {
 			return err
 		}

@@ -89,7 +89,7 @@ func (s *Service) SetJoinMode(ctx context.Context, by access.Actor, gid, mode st
 			return err
 		}
 		bad := fault.Invalid{}
-		if err := checkOpen(tx, g, Plan{JoinMode: mode}, bad); err != nil {
+		if err := checkOpen(tx, by, g, Plan{JoinMode: mode, Type: g.Type}, bad); err != nil {
 			return err
 		}
 		if err := bad.Or(); err != nil {
@@ -159,7 +159,7 @@ func (s *Service) Matching(ctx context.Context, by access.Actor, f Filter, limit
 
 // managed keeps the groups g that by has more than sight of.
 func managed(by access.Actor) (string, []any) {
-	where, args := access.Scope(by, "d.path")
+	where, args := access.Scope(by, access.CodeDownload, "d.path")
 	ids := make([]int64, 0, len(by.Duties))
 	for id := range by.Duties {
 		ids = append(ids, id)

@@ -19,6 +19,7 @@ import (
 type Settings struct {
 	Header
 	OpenBlocked  bool // a permanent code without an audience hangs somewhere
+	OpenAsks     bool // the reader may ask a second super admin all the same
 	Holders      []Holder
 	Homes        []Home
 	UpstreamDays int
@@ -38,9 +39,10 @@ func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Se
 	if c := h.Can; h.Status == Active && !c.Settings && !c.Rename && !c.HandOver && !c.Disband {
 		return out, fault.Forbidden{Right: string(access.GroupSettings)}
 	}
-	if out.OpenBlocked, err = hasPermanentCode(s.db.WithContext(ctx), h.ID); err != nil {
+	if out.OpenBlocked, err = hasPermanentCode(s.db.WithContext(ctx), h.ID, h.Type); err != nil {
 		return out, err
 	}
+	out.OpenAsks = out.OpenBlocked && by.Super
 	if out.Holders, err = s.Holders(ctx, by, gid); err != nil {
 		return out, err
 	}
@@ -192,7 +194,7 @@ func (s *Service) allowed(tx *gorm.DB, by access.Actor, g Group, p Plan, set map
 	if err := checkGuests(tx, g, p, bad); err != nil {
 		return err
 	}
-	if err := checkOpen(tx, g, p, bad); err != nil {
+	if err := checkOpen(tx, by, g, p, bad); err != nil {
 		return err
 	}
 	return bad.Or()
@@ -232,28 +234,34 @@ func checkGuests(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
 	return nil
 }
 
-// checkOpen refuses open joining while a permanent code without an audience
-// hangs somewhere: together they need a second super admin at the code.
-func checkOpen(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
-	if p.JoinMode != Open || g.JoinMode == Open {
+// checkOpen holds open joining back while a permanent code without an audience
+// hangs somewhere: a super admin may ask a second one (ErrOpenNeedsSecond),
+// everybody else may not. What is open already stays it, but not as another type.
+func checkOpen(tx *gorm.DB, by access.Actor, g Group, p Plan, bad fault.Invalid) error {
+	retyped := p.Type == Internal && g.Type != Internal
+	if p.JoinMode != Open || g.JoinMode == Open && !retyped {
 		return nil
 	}
-	blocked, err := hasPermanentCode(tx, g.ID)
-	if blocked {
-		bad["join_mode"] = fault.Msg("groups.error.joinmode.permanent")
+	blocked, err := hasPermanentCode(tx, g.ID, p.Type)
+	switch {
+	case err != nil || !blocked:
+		return err
+	case by.Super && !retyped && len(bad) == 0:
+		return ErrOpenNeedsSecond
 	}
-	return err
+	bad["join_mode"] = fault.Msg("groups.error.joinmode.permanent")
+	return nil
 }
 
 // hasPermanentCode looks for one that keeps nobody away: no audience, or
 // "everybody in the directory" on a group that takes nobody else.
-func hasPermanentCode(tx *gorm.DB, groupID int64) (bool, error) {
+func hasPermanentCode(tx *gorm.DB, groupID int64, kind string) (bool, error) {
 	var ids []int64
 	// Whoever comes to one of a series may be led to any of them.
 	const rooms = "(SELECT r.id FROM groups r WHERE r.id = ? OR r.series_id = (SELECT o.series_id FROM groups o WHERE o.id = ?))"
 	err := tx.Table("codes").Where(`(group_id IN `+rooms+` OR id IN (SELECT code_id FROM code_targets WHERE group_id IN `+rooms+`)) AND validity = 'permanent' AND revoked_at IS NULL
 		AND (audience = '' AND audience_roles = '' AND audience_people = ''
-			OR audience_roles LIKE '%member%' AND EXISTS (SELECT 1 FROM groups g WHERE g.id = ? AND g.type = 'internal'))`, groupID, groupID, groupID, groupID, groupID).Limit(1).Pluck("id", &ids).Error
+			OR audience_roles LIKE '%member%' AND ? = 'internal')`, groupID, groupID, groupID, groupID, kind).Limit(1).Pluck("id", &ids).Error
 	if err != nil {
 		return false, fmt.Errorf("look for permanent codes: %w", err)
 	}

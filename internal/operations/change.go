@@ -182,6 +182,8 @@ func (s *Service) one(ctx context.Context, by access.Actor, g group.Group, apply
 	case err == nil:
 	case errors.Is(err, fault.NotFound):
 		row.Outcome, row.Cause = Refused, cause(fault.Msg("operations.cause.notfound"))
+	case errors.Is(err, group.ErrOpenNeedsSecond):
+		row.Outcome, row.Cause = Refused, cause(fault.Msg("groups.error.joinmode.permanent"))
 	case errors.As(err, &missing):
 		row.Outcome, row.Cause = Refused, cause(fault.Msg("right."+missing.Right))
 	case errors.As(err, &first):

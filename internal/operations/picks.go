@@ -102,7 +102,7 @@ func (s *Service) Unpick(ctx context.Context, by access.Actor) error {
 // Picked is the selection as far as by still manages it and it lives, by name.
 func (s *Service) Picked(ctx context.Context, by access.Actor) ([]group.Group, error) {
 	tx := s.db.WithContext(ctx)
-	where, args := access.Scope(by, "d.path")
+	where, args := access.Scope(by, access.CodeDownload, "d.path")
 	for id := range by.Duties {
 		where, args = where+" OR g.id = ?", append(args, id)
 	}

@@ -11,10 +11,10 @@ import (
 )
 
 // Overview counts scans and joins per day over the last 30 days in the groups
-// that by heads, or everywhere for a super admin; today last. Anybody else gets
+// whose scans by may see in scope, or everywhere for a super admin; today last. Anybody else gets
 // no days.
 func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) {
-	if !by.Super && !by.Head() {
+	if !by.HoldsAny(access.ScansSee) {
 		return nil, nil
 	}
 	tx := s.db.WithContext(ctx)
@@ -22,7 +22,7 @@ func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) 
 	if err != nil {
 		return nil, err
 	}
-	scope, scopeArgs := access.Scope(by, "d.path")
+	scope, scopeArgs := access.Scope(by, access.ScansSee, "d.path")
 	days := lastDays(s.now().In(org.Location()), chartDays)
 	var scans []struct {
 		Day  string
