@@ -253,7 +253,7 @@ func resultOf(a approval.Approval) string {
 		return ""
 	}
 	switch a.Kind {
-	case approval.GroupExternal, approval.GroupOpen:
+	case approval.GroupExternal, approval.GroupNew, approval.GroupOpen:
 		return paths.To(paths.Group, a.Result)
 	case approval.CodeIssue, approval.CodeTerms:
 		return paths.To(paths.Code, a.Result)

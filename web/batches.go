@@ -19,6 +19,9 @@ import (
 // newBatch is the form for many groups at once, filled from a preset or a group
 // that there is.
 func (s *server) newBatch(c echo.Context) error {
+	if err := group.MayCreateMany(actor(c)); err != nil {
+		return err
+	}
 	o := operations.Order{Type: group.Internal, JoinMode: group.Approval, From: "1"}
 	if like := queryText(c, "like"); like != "" {
 		h, err := s.Groups.ByID(c.Request().Context(), actor(c), like)
@@ -176,7 +179,7 @@ func (s *server) bulkPage(c echo.Context, status int, bad map[string]string) err
 	if p.Groups, err = s.Operations.Picked(ctx, by); err != nil {
 		return err
 	}
-	if access.Can(by, access.GroupCreate, access.Object{}) {
+	if group.MayCreateMany(by) == nil {
 		if p.Homes, err = s.Groups.Homes(ctx, by); err != nil {
 			return err
 		}

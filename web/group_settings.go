@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/access"
 	"doorplate/internal/approval"
 	"doorplate/internal/group"
 	"doorplate/internal/paths"
@@ -18,6 +19,11 @@ func (s *server) showGroupSettings(c echo.Context) error {
 
 // settingsPage shows the settings, or what somebody just typed into them.
 func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, bad map[string]string) error {
+	return s.staleSettings(c, status, typed, bad, "")
+}
+
+// staleSettings is settingsPage with who saved first: sent again, what was typed is meant.
+func (s *server) staleSettings(c echo.Context, status int, typed *group.Draft, bad map[string]string, stale string) error {
 	g, err := s.Groups.Settings(c.Request().Context(), actor(c), c.Param("id"))
 	if err != nil {
 		return err
@@ -28,6 +34,9 @@ func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, ba
 	d := group.DraftOf(g.Group, g.Location)
 	if typed != nil {
 		d = *typed
+		if stale != "" {
+			d.Version = g.Version
+		}
 	}
 	numbers := group.Numbers{}
 	if g.Can.Codes {
@@ -35,8 +44,9 @@ func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, ba
 			return err
 		}
 	}
-	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(),
-		Form: views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
+	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(), Stale: stale,
+		Lacks: missing(actor(c), g.Object(false), access.GroupRename, access.GroupSettings, access.GroupHandOver, access.GroupDuties, access.GroupDisband),
+		Form:  views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
 }
 
 func (s *server) saveGroup(c echo.Context) error {
@@ -62,6 +72,9 @@ func (s *server) saveGroup(c echo.Context) error {
 	}
 	if bad, ok := complaints(c, err); ok {
 		return s.settingsPage(c, http.StatusUnprocessableEntity, &d, bad)
+	}
+	if stale, ok := s.staleText(c, err); ok {
+		return s.staleSettings(c, http.StatusConflict, &d, nil, stale)
 	}
 	return s.done(c, err, "groups.saved", paths.To(paths.Group, gid))
 }

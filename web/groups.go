@@ -18,18 +18,22 @@ import (
 
 func (s *server) listGroups(c echo.Context) error {
 	f, view := groupFilter(c)
+	own, err := s.Approvals.Wishes(c.Request().Context(), actor(c))
+	if err != nil {
+		return err
+	}
 	page, err := s.Groups.List(c.Request().Context(), actor(c), f)
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Groups(views.GroupsProps{Page: page, View: view, Stage: f.Stage, Q: f.Q, First: f.After == 0, Now: s.Now(),
-		CanCreate: access.Can(actor(c), access.GroupCreate, access.Object{}), Manages: access.Can(actor(c), access.CodeDownload, access.Object{})}))
+	return render(c, http.StatusOK, views.Groups(views.GroupsProps{Page: page, Tier: f.Tier, Own: own, View: view, Stage: f.Stage, Q: f.Q, First: f.After == 0, Now: s.Now(),
+		CanCreate: access.Can(actor(c), access.GroupCreate, access.Object{}), Manages: access.Can(actor(c), access.CodeDownload, access.Object{}), Batches: group.MayCreateMany(actor(c)) == nil}))
 }
 
 // groupFilter reads the saved view and the search; a type or status given by
 // hand narrows further.
 func groupFilter(c echo.Context) (group.Filter, string) {
-	f := group.Filter{Q: queryText(c, "q"), After: queryNumber(c, "after")}
+	f := group.Filter{Q: queryText(c, "q"), Tier: queryText(c, "tier"), After: queryNumber(c, "after")}
 	if stage := c.QueryParam("stage"); access.Can(actor(c), access.CodeDownload, access.Object{}) && (stage == "quiet" || slices.Contains(group.Stages, stage)) {
 		f.Stage = stage
 	}
@@ -74,7 +78,8 @@ func (s *server) groupForm(c echo.Context, status int, d group.Draft, bad map[st
 	if err != nil {
 		return err
 	}
-	p := views.GroupFormProps{Draft: d, Errors: bad, Homes: homes, Presets: presets, UpstreamDays: policies.UpstreamDays, Asks: !by.Super}
+	p := views.GroupFormProps{Draft: d, Errors: bad, Homes: homes, Presets: presets, UpstreamDays: policies.UpstreamDays, Asks: !by.Super, Starts: group.Starts(by),
+		Waits: access.Decide(by, access.GroupCreate, access.Object{}) == access.NeedsApproval}
 	chosen := queryNumber(c, "preset")
 	for i, preset := range presets {
 		switch {
@@ -129,6 +134,7 @@ func draft(c echo.Context, d group.Draft) (group.Draft, error) {
 	if version, err := strconv.ParseInt(c.FormValue("version"), 10, 64); err == nil {
 		d.Version = version
 	}
+	charterDraft(c, &d.CharterDraft)
 	image, err := upload(c, "entry_image")
 	d.EntryImage = image
 	return d, err
@@ -144,6 +150,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 		return err
 	}
 	p := views.GroupProps{Header: h, Q: queryText(c, "q"), After: queryNumber(c, "after"), Errors: bad, Phone: c.FormValue("phone"), Now: s.Now()}
+	if h.Status == group.Active {
+		p.Lacks = missing(by, h.Object(false), access.GroupSettings, access.GroupDisband, access.CodeTemporary, access.ScansSee, access.RequestsDecide, access.MemberAdd)
+	}
 	if p.Holders, err = s.Groups.Holders(ctx, by, gid); err != nil {
 		return err
 	}
@@ -159,6 +168,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 		if p.Roster, err = s.Groups.Roster(ctx, by, gid, p.Q, p.After); err != nil {
 			return err
 		}
+	}
+	if err := s.aside(ctx, by, &p); err != nil {
+		return err
 	}
 	return render(c, status, views.Group(p))
 }

@@ -110,8 +110,12 @@ func (s *server) admit(c echo.Context, org directory.Organisation, r route) erro
 	if r.right != "" && !access.Can(a, r.right, access.Object{}) {
 		return fault.Forbidden{Right: string(r.right)}
 	}
+	c.Set(insideKey, true)
 	return r.handle(s, c)
 }
+
+// insideKey says that the gate let the request through.
+const insideKey = "inside"
 
 func (s *server) sendToLogin(c echo.Context) error {
 	if wantsJSON(c) {

@@ -40,7 +40,14 @@ func (s *server) showMember(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Member(views.MemberProps{Profile: p, Self: actor(c).MemberID == id}))
+	by := actor(c)
+	held, err := s.Directory.RolesOf(c.Request().Context(), by, id)
+	if err != nil {
+		return err
+	}
+	leads := slices.ContainsFunc(p.Departments, func(d directory.DepartmentRef) bool { return d.Leads })
+	return render(c, http.StatusOK, views.Member(views.MemberProps{Profile: p, Self: by.MemberID == id, Roles: held,
+		Away: leads && p.Member.Status == directory.Active && (by.MemberID == id || p.CanHeads)}))
 }
 
 // memberInput reads the form. A department that is no number is one that does not exist.

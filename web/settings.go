@@ -121,7 +121,11 @@ func (s *server) rolesPage(c echo.Context, status int, bad map[string]string) er
 	if err != nil {
 		return err
 	}
-	return render(c, status, views.SettingsRoles(views.RolesProps{Supers: supers, Self: actor(c).MemberID, Rows: access.Overview(),
+	roles, err := s.Directory.Roles(c.Request().Context(), actor(c))
+	if err != nil {
+		return err
+	}
+	return render(c, status, views.SettingsRoles(views.RolesProps{Roles: roles, Supers: supers, Self: actor(c).MemberID, Rows: access.Overview(),
 		Errors: bad, Phone: c.FormValue("phone")}))
 }
 

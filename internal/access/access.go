@@ -36,6 +36,7 @@ type Actor struct {
 	Own      []string       // paths of the departments belonged to
 	Duties   map[int64]Duty // group id → duties on it
 	Keeps    []int64        // groups whose chat images a looks after, and nothing else
+	Creation Creation       // the policies about making groups
 	Address  string         // where the request came from, for the audit trail
 	Device   string         // what it came from, for the audit trail
 }

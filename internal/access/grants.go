@@ -31,6 +31,8 @@ var implied = map[Right][]Right{
 	MemberDepart:   {ContactsSee},
 	GroupCreate:    {GroupSee, ApprovalsSee},
 	GroupRename:    {GroupSee},
+	GroupMove:      {GroupSee, GroupSettings},
+	GroupConvert:   {GroupSee},
 	GroupSettings:  {GroupSee, GroupEntry},
 	GroupEntry:     {GroupSee},
 	GroupDisband:   {GroupSee},

@@ -16,6 +16,7 @@ const (
 	DepartmentsEdit  Right = "departments.edit"
 	MemberDepart     Right = "member.depart"
 	HeadsAppoint     Right = "heads.appoint"
+	RolesGrant       Right = "roles.grant"
 	GroupCreate      Right = "group.create"
 	GroupRename      Right = "group.rename"
 	GroupSettings    Right = "group.settings"
@@ -41,6 +42,8 @@ const (
 	GroupRoster      Right = "group.roster"
 	SupersAppoint    Right = "supers.appoint"
 	PolicyTrace      Right = "policy.trace"
+	GroupMove        Right = "group.move"
+	GroupConvert     Right = "group.convert"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -60,6 +63,7 @@ type Object struct {
 	GroupID     int64
 	Joined      bool // the actor is a member of the group
 	External    bool
+	Training    bool
 	UserStarted bool
 	MovedIn     bool // the group was created in a department that is not the actor's
 	Permanent   bool // the code in question does not expire
@@ -121,11 +125,15 @@ var table = map[Right]rule{
 	DepartmentsEdit: {super: yes, role: yes},
 	MemberDepart:    {super: yes, role: yes, head: yes},
 	HeadsAppoint:    {super: yes},
+	RolesGrant:      {super: yes},
 	GroupSee:        {super: yes, role: yes, head: yes, duty: anyDuty, staff: yes, keeper: yes},
 	GroupCreate:     {super: yes, head: createAsHead, role: createAsHead},
 	GroupRename: {super: yes, head: yes, role: yes, duty: func(d Duty, o Object) Verdict {
 		return when(d&Owner != 0 && o.UserStarted, Allowed)
 	}},
+	// Whoever moves a group or changes its type could have made it there and here.
+	GroupMove:     {super: yes, head: createAsHead, role: createAsHead},
+	GroupConvert:  {super: yes, role: yes, head: yes},
 	GroupSettings: {super: yes, role: yes, head: yes, duty: with(Content)},
 	GroupEntry:    {super: yes, role: yes, head: yes, duty: with(Content), keeper: yes},
 	GroupDisband:  {super: yes, role: disbandThere, head: disbandThere},
@@ -170,6 +178,10 @@ var table = map[Right]rule{
 // form: a head counts as being in scope; a duty on any group and a role
 // anywhere count.
 func Decide(a Actor, r Right, o Object) Verdict {
+	return a.Creation.govern(a, r, o, decide(a, r, o))
+}
+
+func decide(a Actor, r Right, o Object) Verdict {
 	row, known := table[r]
 	switch {
 	case !known || a.Kind == Guest:

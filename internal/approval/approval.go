@@ -27,6 +27,7 @@ const (
 // catalog key "approvals.kind."+kind.
 const (
 	GroupExternal = "group.create.external"
+	GroupNew      = "group.create" // where creation needs a word, or staff start groups with one
 	SuperAppoint  = "super.appoint"
 	SuperRemove   = "super.remove"
 	ExportKind    = "export"

@@ -16,7 +16,8 @@ import (
 	"doorplate/internal/group"
 )
 
-// AskForGroup holds a head's external group back until a super admin approves (req: D13).
+// AskForGroup holds a group back until a super admin approves: a head's external
+// one, any where the policy says so, and a member's own (req: D13, D18).
 func (s *Service) AskForGroup(ctx context.Context, by access.Actor, d group.Draft) (int64, error) {
 	plan, _, err := s.groups.Prepare(ctx, by, d)
 	if err != nil {
@@ -31,13 +32,20 @@ func (s *Service) AskForGroup(ctx context.Context, by access.Actor, d group.Draf
 		if err != nil {
 			return err
 		}
-		if err := access.Check(by, access.GroupCreate, access.Object{Path: path, External: true}); err != nil {
+		if err := access.Check(by, access.GroupCreate, plan.Object(path)); err != nil {
 			return err
 		}
-		id, err = s.ask(tx, by, Approval{Kind: GroupExternal, Summary: plan.Name, DepartmentID: &plan.DepartmentID}, plan, path)
+		id, err = s.ask(tx, by, Approval{Kind: kindOf(plan), Summary: plan.Name, DepartmentID: &plan.DepartmentID}, plan, path)
 		return err
 	})
 	return id, err
+}
+
+func kindOf(p group.Plan) string {
+	if p.Type == group.External {
+		return GroupExternal
+	}
+	return GroupNew
 }
 
 // member is the payload of actions on one member.

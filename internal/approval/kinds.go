@@ -32,6 +32,7 @@ type kind struct {
 
 // kinds is every action that can wait for a second person.
 var kinds = map[string]kind{
+	GroupNew:      {tell: (*Service).tellGroup, check: (*Service).checkGroup, carry: (*Service).createGroup},
 	GroupExternal: {tell: (*Service).tellGroup, check: (*Service).checkGroup, carry: (*Service).createGroup},
 	SuperAppoint:  {tell: (*Service).tellMember, check: (*Service).checkSuper, carry: (*Service).appointSuper},
 	SuperRemove:   {tell: (*Service).tellMember, check: (*Service).checkSuper, carry: (*Service).removeSuper},
@@ -43,7 +44,7 @@ var kinds = map[string]kind{
 }
 
 // Kinds lists them in the order of the filter.
-var Kinds = []string{GroupExternal, CodeIssue, CodeTerms, GroupOpen, SuperAppoint, SuperRemove, ExportKind, RetentionCut}
+var Kinds = []string{GroupExternal, GroupNew, CodeIssue, CodeTerms, GroupOpen, SuperAppoint, SuperRemove, ExportKind, RetentionCut}
 
 // never is a conflict that no waiting cures: the request is closed.
 type never struct{ fault.Conflict }
@@ -110,7 +111,7 @@ func (s *Service) checkGroup(tx *gorm.DB, a Approval) error {
 	} else if err != nil {
 		return err
 	}
-	if !access.Can(author, access.GroupCreate, access.Object{Path: path, External: plan.Type == group.External}) {
+	if !access.Can(author, access.GroupCreate, plan.Object(path)) {
 		return fault.Conflict{Message: fault.Msg("approvals.error.author_lost", "Name", author.Name)}
 	}
 	return nil

@@ -42,6 +42,9 @@ func read(tx *gorm.DB, by access.Actor, id int64) (Approval, error) {
 	} else if err != nil {
 		return a, fmt.Errorf("read approval: %w", err)
 	}
+	if a.RequestedBy == by.MemberID && a.Kind == GroupNew {
+		return a, nil // whoever may start a group sees what became of their own wish
+	}
 	if by.Super || by.Kind == access.System || a.RequestedBy == by.MemberID {
 		return a, access.Check(by, access.ApprovalsSee, access.Object{})
 	}

@@ -109,6 +109,9 @@ func (s *Service) parse(tx *gorm.DB, by access.Actor, g group.Group, form Form) 
 	if err != nil {
 		return Code{}, false, err
 	}
+	if err := d.policies.MayMake(by); err != nil {
+		return Code{}, false, err
+	}
 	if form.Validity == "" {
 		form.Validity = Validities[0]
 	}

@@ -70,6 +70,7 @@ func (d desk) fill(c *Code, form Form) (wrong fault.Invalid, second bool, err er
 		return wrong, false, err
 	}
 	checkPassword(form.Password, wrong)
+	d.checkNature(*c, form, wrong)
 	if c.Benefit = oneLine(form.Benefit); utf8.RuneCountInString(c.Benefit) > MaxBenefit {
 		wrong["benefit"] = fault.Msg("codes.error.label.long", "Max", MaxBenefit)
 	}

@@ -34,9 +34,9 @@ func LoadActor(tx *gorm.DB, memberID int64, now time.Time) (access.Actor, error)
 	return a, nameAbsent(tx, &a)
 }
 
-// awaySQL holds while every active head h of department dp.department_id is
+// AwaySQL holds while every active head h of department dp.department_id is
 // absent, and when there is none. Its arguments are the same moment twice.
-const awaySQL = `NOT EXISTS (SELECT 1 FROM department_heads h JOIN members hm ON hm.id = h.member_id AND hm.status = 'active'
+const AwaySQL = `NOT EXISTS (SELECT 1 FROM department_heads h JOIN members hm ON hm.id = h.member_id AND hm.status = 'active'
 	WHERE h.department_id = dp.department_id
 	AND NOT EXISTS (SELECT 1 FROM absences ab WHERE ab.member_id = h.member_id AND ab.starts_at <= ? AND ab.ends_at > ?))`
 
@@ -46,7 +46,7 @@ const rightsSQL = `
 	SELECT 'own', d.path, 0, '' FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id = ?
 	UNION ALL
 	SELECT 'acting', d.path, 0, d.name FROM department_deputies dp JOIN departments d ON d.id = dp.department_id
-	WHERE dp.member_id = ? AND ` + awaySQL + `
+	WHERE dp.member_id = ? AND ` + AwaySQL + `
 	UNION ALL
 	SELECT 'grant', d.path, rg.role_id, rr.right_name FROM role_grants rg JOIN role_rights rr ON rr.role_id = rg.role_id
 	JOIN departments d ON d.id = rg.department_id WHERE rg.member_id = ?
@@ -55,7 +55,9 @@ const rightsSQL = `
 	UNION ALL
 	SELECT gd.duty, '', gd.group_id, '' FROM group_duties gd JOIN groups g ON g.id = gd.group_id WHERE gd.member_id = ? AND g.status = 'active'
 	UNION ALL
-	SELECT 'keeps', '', g.id, '' FROM groups g WHERE g.entry_custodian_id = ? AND g.status = 'active'`
+	SELECT 'keeps', '', g.id, '' FROM groups g WHERE g.entry_custodian_id = ? AND g.status = 'active'
+	UNION ALL
+	SELECT name, value, 0, '' FROM policies WHERE name IN ('staff_groups', 'group_creation')`
 
 // rightRow is one thing that brings rights. Group is a role's id for a grant.
 type rightRow struct {
@@ -75,6 +77,8 @@ func (r rightRow) addTo(a *access.Actor) {
 		a.Acting = append(a.Acting, access.Stand{Path: r.Path, For: r.Name})
 	case "grant":
 		addRight(a, r)
+	case "staff_groups", "group_creation":
+		a.Creation.Set(r.Kind, r.Path)
 	case "keeps":
 		a.Keeps = append(a.Keeps, r.Group)
 	default:

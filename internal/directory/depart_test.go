@@ -34,7 +34,7 @@ func TestDepartEndsEverythingAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := "[{memberships 1} {heads 1}]"
+		want := "[{memberships 1} {heads 1} {roles 0}]"
 		if p.Receipt == nil || fmt.Sprint(p.Receipt.Ended) != want || fmt.Sprint(before) != want {
 			t.Errorf("foretold %v, receipt %+v, want %s", before, p.Receipt, want)
 		}

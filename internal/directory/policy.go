@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"doorplate/internal/access"
 )
 
 // Policies are the organisation's editable switches and numbers. Only what
@@ -29,6 +31,9 @@ type Policies struct {
 	ScanTarget        int      // per cent of scans that should lead to a request or an entry (source: C42, 35)
 	StayTarget        int      // per cent that should still be in after 24 h (source: C43, 60)
 	UpstreamWarnHours int      // a reminder so long before the last chat QR image dies
+	StaffGroups       Choice   // staff start groups in their own departments: off, approval, on (req: D13)
+	GroupCreation     Choice   // everybody below super admin makes groups: on, approval, off (req: D18)
+	NoMobileCreation  bool     // no groups and codes from a phone (req: D39)
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -37,6 +42,7 @@ func DefaultPolicies() Policies {
 		TemporaryMaxDays: 365, TicketSeconds: 15, UpstreamDays: 7, AddressPer10s: 3000, VisitorPer10s: 30,
 		GuestPrefixes: []string{"+86"}, SessionIdleHours: 72, SessionMaxDays: 30, RequestDays: 30, ApprovalDays: 14,
 		RefreshDays: 90, ScanTarget: 35, StayTarget: 60, UpstreamWarnHours: 48,
+		StaffGroups: access.CreationOff, GroupCreation: access.CreationOn,
 	}
 }
 
@@ -52,6 +58,7 @@ func (p *Policies) fields() map[string]any {
 		"session_max_days": &p.SessionMaxDays, "request_days": &p.RequestDays, "approval_days": &p.ApprovalDays,
 		"scan_days": &p.ScanDays, "refresh_days": &p.RefreshDays, "scan_target": &p.ScanTarget, "stay_target": &p.StayTarget,
 		"upstream_warn_hours": &p.UpstreamWarnHours,
+		"staff_groups":        &p.StaffGroups, "group_creation": &p.GroupCreation, "no_mobile_creation": &p.NoMobileCreation,
 	}
 }
 
@@ -94,6 +101,8 @@ func parsePolicy(field any, value string) (err error) {
 		*f, err = strconv.Atoi(value)
 	case *[]string:
 		*f = strings.Fields(value)
+	case *Choice:
+		*f = Choice(value)
 	}
 	return err
 }
@@ -106,6 +115,8 @@ func formatPolicy(field any) string {
 		return strconv.Itoa(*f)
 	case *[]string:
 		return strings.Join(*f, " ")
+	case *Choice:
+		return string(*f)
 	}
 	return ""
 }

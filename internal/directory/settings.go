@@ -200,6 +200,11 @@ func (p Policies) with(values map[string]string) (Policies, error) {
 			if len(*f) > 50 || slices.ContainsFunc(*f, func(s string) bool { return !prefix.MatchString(s) }) {
 				bad[name] = fault.Msg("settings.error.prefixes")
 			}
+		case *Choice:
+			if !slices.Contains(Choices[name], value) {
+				bad[name] = fault.Msg("settings.error.choice")
+			}
+			*f = Choice(value)
 		}
 	}
 	return p, bad.Or()

@@ -77,6 +77,7 @@ type Group struct {
 	SeriesID         *int64 // of a numbered series
 	SeriesNo         *int
 	Version          int64 `gorm:"default:1"` // counts changes of settings
+	Charter
 
 	CreatedDepartmentID *int64 // where it was created, once it was moved
 	MergedIntoID        *int64 // the group that took it over
@@ -102,7 +103,7 @@ func (g Group) Official() bool { return g.Type == Internal && g.Origin == ByAdmi
 
 // Object is g as the table of rights sees it. joined says whether the actor is a member.
 func (g Group) Object(joined bool) access.Object {
-	return access.Object{Path: g.DepartmentPath, GroupID: g.ID, Joined: joined, External: g.Type == External, UserStarted: g.Origin == ByUser}
+	return access.Object{Path: g.DepartmentPath, GroupID: g.ID, Joined: joined, External: g.Type == External, Training: g.Type == Training, UserStarted: g.Origin == ByUser}
 }
 
 // Service is the use cases on groups.

@@ -21,11 +21,20 @@ type Seed struct {
 	OwnerID    *int64
 }
 
+// MayCreateMany answers nil for super admins and those who may create groups for
+// a department. A member who may only start a group of their own makes no batches.
+func MayCreateMany(by access.Actor) error {
+	if !by.Super && len(by.Paths(access.GroupCreate)) == 0 {
+		return fault.Forbidden{Right: string(access.GroupCreate)}
+	}
+	return access.Check(by, access.GroupCreate, access.Object{})
+}
+
 // CheckMany checks many drafts as Create would check each, with a handful of
 // statements. homes are the departments by id; a draft of one that is not there,
 // or where by may not create such a group at once, is wrong in the field department_id or type.
 func (s *Service) CheckMany(tx *gorm.DB, by access.Actor, drafts []Draft, homes map[string]directory.Department) ([]Seed, []fault.Invalid, error) {
-	if err := access.Check(by, access.GroupCreate, access.Object{}); err != nil {
+	if err := MayCreateMany(by); err != nil {
 		return nil, nil, err
 	}
 	f, err := s.frame(tx, Group{})
@@ -50,6 +59,8 @@ func (s *Service) CheckMany(tx *gorm.DB, by access.Actor, drafts []Draft, homes 
 		switch {
 		case !known, verdict == access.Denied:
 			wrong[i]["department_id"] = fault.Msg("groups.error.department")
+		case verdict == access.NeedsApproval && seeds[i].Type != External:
+			wrong[i]["type"] = fault.Msg("operations.batch.error.approval")
 		case verdict == access.NeedsApproval:
 			wrong[i]["type"] = fault.Msg("operations.batch.error.external")
 		}

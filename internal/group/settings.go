@@ -101,10 +101,10 @@ func (s *Service) newHome(tx *gorm.DB, by access.Actor, g Group, d Draft) (direc
 		return department, nil, err
 	}
 	// Who may not move this group learns that, not whether the other department exists.
-	if err := access.Check(by, access.GroupCreate, g.Object(true)); err != nil {
+	if err := access.Check(by, access.GroupMove, g.Object(true)); err != nil {
 		return directory.Department{}, nil, err
 	}
-	return s.target(tx, by, d)
+	return s.target(tx, by, access.GroupMove, d)
 }
 
 func (s *Service) save(tx *gorm.DB, by access.Actor, right access.Right, gid string, version int64, p Plan, to directory.Department) error {
@@ -167,6 +167,7 @@ func changes(g Group, p Plan) map[string]any {
 	put("join_mode", g.JoinMode != p.JoinMode, p.JoinMode)
 	put("entry_kind", g.EntryKind != p.EntryKind, p.EntryKind)
 	put("entry_url", g.EntryURL != p.link(), p.link())
+	g.Charter.changes(p.Charter, put)
 	return set
 }
 
@@ -202,14 +203,14 @@ func (s *Service) allowed(tx *gorm.DB, by access.Actor, g Group, p Plan, set map
 
 // moveAllowed: whoever moves a group or changes its type could have created it there and here.
 func moveAllowed(by access.Actor, g Group, p Plan, to directory.Department) error {
-	if err := access.Check(by, access.GroupCreate, g.Object(true)); err != nil {
+	if err := access.Check(by, access.GroupMove, g.Object(true)); err != nil {
 		return err
 	}
-	there := access.Object{Path: to.Path, External: p.Type == External}
-	if err := access.Check(by, access.GroupCreate, there); err != nil {
+	there := access.Object{Path: to.Path, External: p.Type == External, Training: p.Type == Training}
+	if err := access.Check(by, access.GroupMove, there); err != nil {
 		return err
 	}
-	if p.Type == External && g.Type != External && access.Decide(by, access.GroupCreate, there) == access.NeedsApproval {
+	if p.Type == External && g.Type != External && access.Decide(by, access.GroupMove, there) == access.NeedsApproval {
 		return fault.Invalid{"type": fault.Msg("groups.error.type.approval")}
 	}
 	return nil
@@ -284,7 +285,8 @@ func stale(tx *gorm.DB, g Group) error {
 
 // settingsEvent tells what changed; links stay out of the trail.
 func (g Group) settingsEvent(set map[string]any) audit.Event {
-	was := map[string]any{"name": g.Name, "type": g.Type, "capacity": g.Capacity, "join_mode": g.JoinMode, "entry_kind": g.EntryKind, "department_id": g.DepartmentID}
+	was := map[string]any{"name": g.Name, "type": g.Type, "capacity": g.Capacity, "join_mode": g.JoinMode, "entry_kind": g.EntryKind, "department_id": g.DepartmentID,
+		"announcement": g.Announcement, "tier": g.Tier, "real_name": g.RealName, "ask_company": g.AskCompany, "members_invite": g.MembersInvite, "archive": g.Archive}
 	details := map[string]any{"changed": slices.Sorted(maps.Keys(set))}
 	for column, old := range was {
 		if now, changed := set[column]; changed {

@@ -286,7 +286,7 @@ func (s *Service) settle(tx *gorm.DB, by access.Actor, d Decision, row Listed) (
 	if done.Error != nil || done.RowsAffected == 0 || !d.Approve {
 		return done.RowsAffected == 1, done.Error
 	}
-	m := group.Membership{GroupID: row.GroupID, MemberID: row.MemberID, GuestID: row.GuestID, Source: "code", CodeID: row.CodeID, RequestID: &row.ID}
+	m := group.Membership{GroupID: row.GroupID, MemberID: row.MemberID, GuestID: row.GuestID, Source: "code", CodeID: row.CodeID, RequestID: &row.ID, RulesVersion: row.RulesVersion}
 	got, err := group.LetIn(tx, s.trail, &m, now)
 	if err == nil && got == group.NoSeat {
 		err = errNoSeat

@@ -27,7 +27,7 @@ func (s *Service) Create(ctx context.Context, by access.Actor, id int64) error {
 		case len(held) == 0:
 			return fault.NotFound
 		}
-		if err := access.Check(by, access.GroupCreate, access.Object{}); err != nil || held[0] == Done {
+		if err := group.MayCreateMany(by); err != nil || held[0] == Done {
 			return err
 		}
 		p, err := s.preview(tx, by, id)
