@@ -8,7 +8,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"doorplate/internal/access"
 	"doorplate/internal/group"
 	"doorplate/internal/i18n"
 	"doorplate/internal/operations"
