@@ -159,6 +159,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 	if p.Successor, err = s.Operations.Successor(ctx, by, h.Group); err != nil {
 		return err
 	}
+	if p.Recert, err = s.roundOf(ctx, by, h.Group); err != nil {
+		return err
+	}
 	if h.Can.Codes {
 		if p.Numbers, err = s.Groups.Numbers(ctx, by, gid); err != nil {
 			return err

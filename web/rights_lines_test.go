@@ -168,6 +168,14 @@ var lines = []line{
 	{route: "GET /codes/trace", own: supers},
 	{route: "POST /codes/adopt", own: admins, foreign: "404 403 403", fields: func(o things) []string { return []string{"id", o.code} }},
 	{route: "GET /reminders", own: review},
+	{route: "GET /recertify", own: admins},
+	{route: "GET /recertify/rounds", own: admins},
+	{route: "POST /recertify/rounds", own: supers, fields: sends("action", "start")},
+	{route: "GET /recertify/rounds/:id", at: atRound, own: admins},
+	{route: "GET /groups/:id/recertify", at: atGroup, own: "403 y 403 403", foreign: hidden},
+	{route: "POST /groups/:id/recertify", at: atGroup, own: "403 y 403 403", foreign: hidden, fields: func(o things) []string {
+		return []string{"round", fmt.Sprint(o.round), "others", "on"}
+	}},
 
 	{route: "GET /codes/:id/targets", at: atCode, own: review, foreign: hidden},
 	{route: "POST /codes/:id/targets", at: atCode, own: admins, foreign: hidden, fields: sends("route", "order")},

@@ -137,6 +137,12 @@ var table = []route{
 	{http.MethodGet, paths.GroupBatchTemplate, signedIn, access.GroupCreate, 0, (*server).downloadBatchTemplate},
 	{http.MethodGet, paths.GroupBatch, signedIn, "", 0, (*server).showBatch},
 	{http.MethodPost, paths.GroupBatchCreate, signedIn, "", 0, (*server).createBatch},
+	{http.MethodGet, paths.Recert, signedIn, access.RecertSee, 0, (*server).listRecert},
+	{http.MethodGet, paths.RecertRounds, signedIn, access.RecertSee, 0, (*server).listRounds},
+	{http.MethodPost, paths.RecertRounds, signedIn, access.RecertPlan, 0, (*server).planRound},
+	{http.MethodGet, paths.RecertRound, signedIn, access.RecertSee, 0, (*server).showRound},
+	{http.MethodGet, paths.GroupRecert, signedIn, "", 0, (*server).askRecert},
+	{http.MethodPost, paths.GroupRecert, signedIn, "", 0, (*server).recertify},
 
 	{http.MethodGet, paths.Codes, signedIn, access.CodeDownload, 0, (*server).listCodes},
 	{http.MethodGet, paths.GroupCodes, signedIn, "", 0, (*server).listGroupCodes},

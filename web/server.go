@@ -25,6 +25,7 @@ import (
 	"doorplate/internal/operations"
 	"doorplate/internal/paths"
 	"doorplate/internal/press"
+	"doorplate/internal/recert"
 	"doorplate/internal/scan"
 )
 
@@ -44,6 +45,7 @@ type Deps struct {
 	Scans     *scan.Service
 	Joins     *join.Service
 	Press     *press.Service
+	Rounds    *recert.Service
 
 	Operations *operations.Service
 	// Demo fills the empty database with the demo organisation.

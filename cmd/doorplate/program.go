@@ -24,6 +24,7 @@ import (
 	"doorplate/internal/notify"
 	"doorplate/internal/operations"
 	"doorplate/internal/press"
+	"doorplate/internal/recert"
 	"doorplate/internal/scan"
 	"doorplate/internal/secret"
 )
@@ -44,6 +45,7 @@ type program struct {
 	scans     *scan.Service
 	joins     *join.Service
 	press     *press.Service
+	rounds    *recert.Service
 
 	operations *operations.Service
 }
@@ -89,6 +91,7 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.groups = group.New(db, p.trail, now)
 	p.codes = code.New(db, keys, p.trail, now, cfg.BaseURL)
 	p.approvals = approval.New(db, p.trail, p.groups, p.codes, now)
+	p.rounds = recert.New(db, p.trail, p.codes, now)
 	p.scans = scan.New(db, keys, p.codes, p.trail, now)
 	p.operations = operations.New(db, p.trail, p.groups, p.codes, now)
 	p.press = press.New(db, p.codes, p.trail, now, cfg.BaseURL, p.log)

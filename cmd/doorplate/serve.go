@@ -196,6 +196,9 @@ func (p *program) everyHour(ctx context.Context) {
 		}{
 			{"sweep what expired", p.auth.Sweep},
 			{"drop printed files", p.press.Sweep},
+			{"plan the next round", p.rounds.Tend},
+			{"look at prints in doubt", p.codes.SettlePrints},
+			{"add up the days", p.scans.SumDays},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err
@@ -216,7 +219,7 @@ func (p *program) everyHour(ctx context.Context) {
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
 		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db, p.trail), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press, Operations: p.operations,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press, Rounds: p.rounds, Operations: p.operations,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

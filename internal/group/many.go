@@ -75,7 +75,7 @@ func (s *Service) CreateMany(tx *gorm.DB, by access.Actor, seeds []Seed, at time
 	groups := make([]Group, len(seeds))
 	for i, p := range seeds {
 		groups[i] = Group{GID: newGID(), Name: p.Name, Type: p.Type, Origin: ByAdmin, DepartmentID: p.Department.ID, OwnerID: p.OwnerID, Purpose: p.Purpose,
-			Capacity: p.Capacity, JoinMode: p.JoinMode, EntryKind: p.EntryKind, EntryURL: p.link(), Status: Active, CreatedAt: at, UpdatedAt: at, Version: 1}
+			Capacity: p.Capacity, JoinMode: p.JoinMode, EntryKind: p.EntryKind, EntryURL: p.link(), Status: Active, CreatedAt: at, UpdatedAt: at, Version: 1, Charter: p.Charter}
 		if by.MemberID != 0 {
 			groups[i].CreatedBy, groups[i].UpdatedBy, groups[i].EntryBy = &by.MemberID, &by.MemberID, &by.MemberID
 		}
