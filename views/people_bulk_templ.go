@@ -15,15 +15,15 @@ import (
 	"fmt"
 )
 
-// BulkProps asks before many members are changed at once.
-type BulkProps struct {
+// PeopleBulkProps asks before many members are changed at once.
+type PeopleBulkProps struct {
 	directory.Bulk
 	Choose Chooser
 	People []directory.BulkResult
 	Errors map[string]string
 }
 
-func (p BulkProps) able() (n int) {
+func (p PeopleBulkProps) able() (n int) {
 	for _, r := range p.People {
 		if r.Outcome == directory.BulkDone {
 			n++
@@ -32,10 +32,10 @@ func (p BulkProps) able() (n int) {
 	return n
 }
 
-func (p BulkProps) error() string { return p.Errors["id"] + p.Errors["action"] + p.Errors[""] }
+func (p PeopleBulkProps) error() string { return p.Errors["id"] + p.Errors["action"] + p.Errors[""] }
 
-// Bulk says who is chosen, what will happen to them and to whom nothing will.
-func Bulk(p BulkProps) templ.Component {
+// PeopleBulk says who is chosen, what will happen to them and to whom nothing will.
+func PeopleBulk(p PeopleBulkProps) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -563,7 +563,7 @@ type BulkDoneProps struct {
 	Title string
 }
 
-func (p BulkDoneProps) done() int { return BulkProps{People: p.People}.able() }
+func (p BulkDoneProps) done() int { return PeopleBulkProps{People: p.People}.able() }
 
 // BulkDone lists how each person fared.
 func BulkDone(p BulkDoneProps) templ.Component {

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,14 +26,17 @@ func (s *server) listGroups(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Groups(views.GroupsProps{Page: page, Tier: f.Tier, Own: own, View: view, Q: f.Q, First: f.After == 0, Now: s.Now(),
-		CanCreate: access.Can(actor(c), access.GroupCreate, access.Object{}), Manages: access.Can(actor(c), access.CodeDownload, access.Object{})}))
+	return render(c, http.StatusOK, views.Groups(views.GroupsProps{Page: page, Tier: f.Tier, Own: own, View: view, Stage: f.Stage, Q: f.Q, First: f.After == 0, Now: s.Now(),
+		CanCreate: access.Can(actor(c), access.GroupCreate, access.Object{}), Manages: access.Can(actor(c), access.CodeDownload, access.Object{}), Batches: group.MayCreateMany(actor(c)) == nil}))
 }
 
 // groupFilter reads the saved view and the search; a type or status given by
 // hand narrows further.
 func groupFilter(c echo.Context) (group.Filter, string) {
 	f := group.Filter{Q: queryText(c, "q"), Tier: queryText(c, "tier"), After: queryNumber(c, "after")}
+	if stage := c.QueryParam("stage"); access.Can(actor(c), access.CodeDownload, access.Object{}) && (stage == "quiet" || slices.Contains(group.Stages, stage)) {
+		f.Stage = stage
+	}
 	view := c.QueryParam("view")
 	switch view {
 	case "attention":
@@ -153,6 +157,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 		p.Lacks = missing(by, h.Object(false), access.GroupSettings, access.GroupDisband, access.CodeTemporary, access.ScansSee, access.RequestsDecide, access.MemberAdd)
 	}
 	if p.Holders, err = s.Groups.Holders(ctx, by, gid); err != nil {
+		return err
+	}
+	if p.Successor, err = s.Operations.Successor(ctx, by, h.Group); err != nil {
 		return err
 	}
 	if p.Recert, err = s.roundOf(ctx, by, h.Group); err != nil {

@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -58,6 +58,7 @@ type props struct {
 	department, member, membership string
 	run, approval, preset, waiter  string
 	print, image, channel, round   string
+	batch                          string
 	role, grant                    string
 	entry                          string
 }
@@ -86,6 +87,9 @@ func (s *site) props() props {
 	p.run = last(rec)
 	p.print = fmt.Sprint(s.insert(`INSERT INTO print_runs (created_by, params, state, file_name, created_at) VALUES (?, '{}', 'running', 'x.zip', ?)`,
 		s.w.Super.MemberID, s.clock.Now()))
+	rec = super.post("/groups/batches", "names", "甲", "department_id", p.department, "type", "internal", "purpose", "x")
+	want(s.t, rec, 303)
+	p.batch = last(rec)
 	role := p.s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES ('发码员', ?, ?)", s.clock.Now(), s.clock.Now())
 	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.temporary')", role)
 	p.role, p.grant = fmt.Sprint(role), fmt.Sprint(s.insert(`INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at)
@@ -106,7 +110,7 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role}
+		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -230,6 +234,13 @@ func (p props) fields() [][]string {
 		append([]string{"/codes/:id/refresh"}, renewal...), {"/codes/adopt", "id", p.code}, {"/genuine", "typed", "AAAA"},
 		append([]string{"/groups"}, group...), append([]string{"/groups/:id"}, group...),
 		append([]string{"/contacts/members"}, member...), append([]string{"/contacts/members/:id"}, member...),
+		{"/groups/:id/lifecycle", "action", "stage", "stage", "mature", "item", ""}, {"/groups/:id/lifecycle", "action", "done", "stage", "", "item", "new.print"},
+		{"/groups/select", "action", "keep", "shown", p.gid, "id", p.gid, "next", "1"}, {"/groups/:id/merge", "into", p.gid, "reason", "x", "confirm_name", "x"},
+		{"/groups/bulk", "action", "mode", "id", p.gid, "join_mode", "approval"}, {"/groups/bulk", "action", "owner", "id", p.gid, "owner_phone", "13900000001"},
+		{"/groups/bulk", "action", "duty", "id", p.gid, "duty_phone", "13800000005", "duty", "review"}, {"/groups/bulk", "action", "move", "id", p.gid, "department_id", p.department},
+		{"/groups/bulk", "action", "disband", "id", p.gid, "reason", "x", "confirm_count", "7"}, {"/groups/batches/:id/create", "x", ""},
+		{"/groups/batches", "names", "甲", "pattern", "{n}", "from", "1", "count", "2", "type", "internal", "department_id", p.department, "capacity", "5", "purpose", "x",
+			"join_mode", "approval", "owner", "", "code", "7d", "file", ""},
 		{"/lang", "lang", "en", "next", "/groups"}, {"/contacts/departments", "name", "新", "parent_id", p.department},
 		{"/contacts/departments/:id/rename", "name", "新"}, {"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.Root), "parent_id_text", "", "seen", ""},
 		{"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.Root), "parent_id_text", "", "seen", "x"},

@@ -156,12 +156,12 @@ func (s *server) confirmBulk(c echo.Context) error {
 	if !slices.Contains(directory.BulkActions, b.Action) {
 		b.Action = directory.BulkAdd
 	}
-	return s.bulkPage(c, http.StatusOK, b, nil)
+	return s.peopleBulkPage(c, http.StatusOK, b, nil)
 }
 
-func (s *server) bulkPage(c echo.Context, status int, b directory.Bulk, wrong map[string]string) error {
+func (s *server) peopleBulkPage(c echo.Context, status int, b directory.Bulk, wrong map[string]string) error {
 	ctx, by := c.Request().Context(), actor(c)
-	p := views.BulkProps{Bulk: b, Errors: wrong}
+	p := views.PeopleBulkProps{Bulk: b, Errors: wrong}
 	chosen := ""
 	if b.Department > 0 {
 		chosen = strconv.FormatInt(b.Department, 10)
@@ -183,7 +183,7 @@ func (s *server) bulkPage(c echo.Context, status int, b directory.Bulk, wrong ma
 	} else if err != nil {
 		return err
 	}
-	return render(c, status, views.Bulk(p))
+	return render(c, status, views.PeopleBulk(p))
 }
 
 func (s *server) editInBulk(c echo.Context) error {
@@ -202,14 +202,14 @@ func (s *server) editInBulk(c echo.Context) error {
 	id, err := s.Directory.EditBulk(ctx, actor(c), b)
 	var wrong fault.Invalid
 	if errors.As(err, &wrong) && !wantsJSON(c) {
-		return s.bulkPage(c, http.StatusUnprocessableEntity, b, told(ctx, wrong))
+		return s.peopleBulkPage(c, http.StatusUnprocessableEntity, b, told(ctx, wrong))
 	} else if err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, paths.To(paths.BulkEdited, id))
 }
 
-func (s *server) showBulk(c echo.Context) error {
+func (s *server) showPeopleBulk(c echo.Context) error {
 	id, err := rowID(c)
 	if err != nil {
 		return err

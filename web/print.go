@@ -141,7 +141,7 @@ func (s *server) startPrint(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, paths.To(paths.PrintRun, id))
 	}
 	pairs := []string{}
-	for _, name := range []string{"group", "state", "format", "size", "margin", "ecc", "logo", "paper", "lang", "copies"} {
+	for _, name := range []string{"group", "batch", "state", "format", "size", "margin", "ecc", "logo", "paper", "lang", "copies"} {
 		pairs = append(pairs, name, c.FormValue(name))
 	}
 	return c.Redirect(http.StatusSeeOther, paths.With(paths.PrintZip, pairs...))

@@ -112,6 +112,23 @@ var lines = []line{
 	{route: "POST /groups/:id/custodian", at: atGroup, own: admins, foreign: hidden, fields: sendsFree},
 	{route: "POST /groups/:id/series", at: atGroup, own: admins, foreign: hidden, fields: sends("base", "读书会", "threshold", "90")},
 
+	{route: "GET /groups/:id/merge", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/merge", at: atGroup, own: admins, foreign: hidden, fields: why},
+	{route: "GET /groups/:id/lifecycle", at: atGroup, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/lifecycle", at: atGroup, own: admins, foreign: hidden, fields: sends("action", "done", "item", "new.print")},
+	{route: "GET /groups/select", own: review},
+	{route: "POST /groups/select", own: review, fields: func(o things) []string { return []string{"shown", o.gid, "id", o.gid} }},
+	{route: "GET /groups/bulk", own: review},
+	{route: "POST /groups/bulk", own: review, foreign: "404 403 404", fields: func(o things) []string {
+		return []string{"id", o.gid, "action", "mode", "join_mode", "restricted"}
+	}},
+	{route: "GET /groups/batches", own: admins},
+	{route: "POST /groups/batches", own: admins, fields: func(o things) []string {
+		return []string{"names", "Club", "type", "internal", "department_id", fmt.Sprint(o.department), "purpose", "x"}
+	}},
+	{route: "GET /groups/batches/template.csv", own: admins},
+	{route: "GET /groups/batches/:id", at: atBatch, own: admins, foreign: hidden},
+	{route: "POST /groups/batches/:id/create", at: atBatch, own: admins, foreign: hidden},
 	{route: "GET /groups/:id/rules", at: atGroup, own: all, foreign: hidden},
 	{route: "POST /groups/:id/rules", at: atGroup, own: admins, foreign: hidden, fields: sends("rules", "互相尊重")},
 	{route: "POST /groups/:id/rules/accept", at: atGroup, own: "403 403 403 403", foreign: hidden},

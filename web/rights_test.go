@@ -35,6 +35,7 @@ type things struct {
 	entry                                  int64  // of the audit trail
 	round                                  int64  // in which heads confirm
 	gone, bulk                             int64  // a departed member; the author's bulk edit
+	batch                                  int64  // of new groups: a draft of the reader's own
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -81,6 +82,7 @@ func atRole(o things) []any       { return []any{o.role} }
 func atGrant(o things) []any      { return []any{o.role, o.grant} }
 func atRound(o things) []any      { return []any{o.round} }
 func atPreset(o things) []any     { return []any{o.preset} }
+func atBatch(o things) []any      { return []any{o.batch} }
 func atEntry(o things) []any      { return []any{o.entry} }
 
 // sends are fields that hold for whatever thing.
@@ -179,6 +181,9 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	zip := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'application/zip', ?, ?)", []byte("PK"), now)
 	o.print = s.insert(`INSERT INTO print_runs (created_by, params, state, done, total, file_id, file_name, created_at, finished_at)
 		VALUES (?, '{"Format":"svg","Look":{"Size":512,"Margin":4,"ECC":"M"},"Lang":"zh-CN"}', 'done', 1, 1, ?, 'codes.zip', ?, ?)`, author.MemberID, zip, now, now)
+	o.batch = s.insert("INSERT INTO group_batches (kind, state, params, created_by, created_at) VALUES ('create', 'draft', '{}', ?, ?)", author.MemberID, now)
+	s.exec("INSERT INTO group_batch_rows (batch_id, row_number, name, content) VALUES (?, 1, '群', ?)", o.batch,
+		fmt.Sprintf(`{"Line":1,"Name":"Club","Type":"internal","Home":"%d","Capacity":"9","Purpose":"x","JoinMode":"approval"}`, department))
 	logo := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/png', ?, ?)", []byte("x"), now)
 	s.exec("UPDATE organisation SET logo_file_id = ? WHERE id = 1", logo)
 	ask := `INSERT INTO approvals (kind, payload, summary, department_id, status, requested_by, requested_at, expires_at, decided_at)

@@ -22,6 +22,7 @@ import (
 	"doorplate/internal/directory"
 	"doorplate/internal/group"
 	"doorplate/internal/join"
+	"doorplate/internal/operations"
 	"doorplate/internal/paths"
 	"doorplate/internal/press"
 	"doorplate/internal/recert"
@@ -45,6 +46,8 @@ type Deps struct {
 	Joins     *join.Service
 	Press     *press.Service
 	Rounds    *recert.Service
+
+	Operations *operations.Service
 	// Demo fills the empty database with the demo organisation.
 	Demo func(ctx context.Context) error
 	// Ready is nil when the database answers and is migrated.

@@ -22,6 +22,7 @@ import (
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
 	"doorplate/internal/notify"
+	"doorplate/internal/operations"
 	"doorplate/internal/press"
 	"doorplate/internal/recert"
 	"doorplate/internal/scan"
@@ -45,6 +46,8 @@ type program struct {
 	joins     *join.Service
 	press     *press.Service
 	rounds    *recert.Service
+
+	operations *operations.Service
 }
 
 // load reads the environment, prepares the data dir and wires the services. It
@@ -90,6 +93,7 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.approvals = approval.New(db, p.trail, p.groups, p.codes, now)
 	p.rounds = recert.New(db, p.trail, p.codes, now)
 	p.scans = scan.New(db, keys, p.codes, p.trail, now)
+	p.operations = operations.New(db, p.trail, p.groups, p.codes, now)
 	p.press = press.New(db, p.codes, p.trail, now, cfg.BaseURL, p.log)
 	p.joins = join.New(db, keys, p.trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now)
 	p.directory.OnMove(p.codes.OrphansUnder)

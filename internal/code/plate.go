@@ -69,6 +69,7 @@ type Selection struct {
 	View       string // as in All
 	Group      string // gid; empty is every group in scope
 	Department int64  // 0 is every department
+	Batch      int64  `json:",omitempty"` // of groups that were made or chosen together, by the asker; 0 = none
 }
 
 // Plates reads up to limit codes of a selection that by may download, in the
@@ -106,6 +107,10 @@ func (s *Service) selected(tx *gorm.DB, by access.Actor, sel Selection) (string,
 			return "", nil, err
 		}
 		where, args = "("+where+") AND d.path LIKE ?", append(args, d.Path+"%")
+	}
+	if sel.Batch != 0 {
+		where = "(" + where + ") AND g.id IN (SELECT r.group_id FROM group_batch_rows r JOIN group_batches b ON b.id = r.batch_id WHERE b.id = ? AND b.created_by = ? AND r.outcome = 'done')"
+		args = append(args, sel.Batch, by.MemberID)
 	}
 	states := Views[sel.View]
 	if slices.Contains(States, State(sel.View)) {

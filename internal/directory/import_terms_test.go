@@ -178,7 +178,7 @@ func TestWhoIsNotInTheFileLeavesOnlyWithConsent(t *testing.T) {
 		if i.Departed != 1 || i.Created != 1 || o.list(id, "kept") != "2 程远 [{department 市场部；研发中心 }] mapping.kept.changed" {
 			t.Errorf("%+v, kept %q", i, o.list(id, "kept"))
 		}
-		if n := o.count("SELECT count(*) FROM departure_receipts WHERE member_id = ?", o.w.Head.MemberID); n != 1 || o.count("SELECT count(*) FROM members WHERE status = 'departed'") != 1 {
+		if n := o.count("SELECT count(*) FROM departures WHERE member_id = ?", o.w.Head.MemberID); n != 1 || o.count("SELECT count(*) FROM members WHERE status = 'departed'") != 1 {
 			t.Errorf("%d receipts", n)
 		}
 		second := o.receive(directory.Upload{Content: []byte(header + "DP0005,顾晓棠,13800000005,,,\n\"坏,1,2\n"), DryRun: true, Depart: "晨星科技"})

@@ -21,6 +21,7 @@ type Filter struct {
 	Tier      string // the label
 	Q         string // part of the name or the GID
 	After     int64  // from the page before
+	Stage     string // one of Stages, or "quiet"
 }
 
 // Line is one group in the list. The numbers are filled for groups that the reader manages.
@@ -60,6 +61,13 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter) (Page, er
 		return Page{}, err
 	}
 	query = f.narrow(visible(query, by), s.now().UTC().Add(time.Duration(policies.UpstreamWarnHours)*time.Hour))
+	if f.Stage != "" {
+		org, err := directory.LoadOrganisation(db)
+		if err != nil {
+			return Page{}, err
+		}
+		query = f.byStage(query, s.now(), org.Location())
+	}
 	var groups []Group
 	if err := query.Find(&groups).Error; err != nil {
 		return Page{}, fmt.Errorf("list groups: %w", err)

@@ -75,7 +75,7 @@ const choicesShown = 30
 // Successors lists groups in by's scope that could take g over, those of its own department first.
 func (s *Service) Successors(ctx context.Context, by access.Actor, g group.Group, q string) (all []Choice, more bool, err error) {
 	tx := s.db.WithContext(ctx)
-	where, args := access.Scope(by, access.GroupDisband, "d.path")
+	where, args := access.Scope(by, access.GroupSettings, "d.path")
 	args = append([]any{g.ID}, args...)
 	if q = strings.ToLower(strings.TrimSpace(q)); q != "" {
 		where += ` AND (lower(g.name) LIKE ? ESCAPE '\' OR lower(g.gid) LIKE ? ESCAPE '\')`

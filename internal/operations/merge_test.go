@@ -215,8 +215,8 @@ func TestASeriesLosesAGroupToAMerge(t *testing.T) {
 // nobody is in twice, no seat too many is taken. req: A20
 func TestAMergeInTheMiddleOfEverything(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		const people = 24
-		for round := range 6 {
+		const people = 16
+		for round := range 4 {
 			a, gidA := w.group(fmt.Sprint("甲", round), group.Internal, group.Approval, w.RD, 40)
 			b, gidB := w.group(fmt.Sprint("乙", round), group.Internal, group.Approval, w.RD, people+4)
 			until := w.clock.Now().AddDate(0, 0, 5)

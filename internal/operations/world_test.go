@@ -2,6 +2,7 @@ package operations_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"doorplate/internal/audit"
 	"doorplate/internal/code"
+	"doorplate/internal/fault"
 	"doorplate/internal/group"
 	"doorplate/internal/join"
 	"doorplate/internal/operations"
@@ -114,11 +116,17 @@ func (w *world) scanned(codeID int64) string {
 
 // scan is one scan of a print, as the page that follows has it.
 func (w *world) scan(publicID string) scan.Decision {
-	d, err := w.scans.Record(ctx, scan.Request{Token: code.Token(testkit.Keys(), publicID, 0), Address: "192.0.2.9"})
-	if err != nil {
-		w.t.Error(err)
+	for {
+		d, err := w.scans.Record(ctx, scan.Request{Token: code.Token(testkit.Keys(), publicID, 0), Address: "192.0.2.9"})
+		var busy fault.Unavailable
+		if errors.As(err, &busy) {
+			continue // the visitor is told to scan again, and does
+		}
+		if err != nil {
+			w.t.Error(err)
+		}
+		return d
 	}
-	return d
 }
 
 // together runs all at once.

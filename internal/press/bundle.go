@@ -42,7 +42,7 @@ type Order struct {
 
 // ReadOrder reads the form of a zip: state, group, format, copies and the fields of the looks.
 func ReadOrder(field func(string) string, lang string) (Order, error) {
-	o := Order{Selection: code.Selection{View: field("state"), Group: field("group")}, Format: field("format"), Copies: field("copies") == "on"}
+	o := Order{Selection: code.Selection{View: field("state"), Group: field("group"), Batch: batchOf(field("batch"))}, Format: field("format"), Copies: field("copies") == "on"}
 	if o.Format == "" {
 		o.Format = "png"
 	}
@@ -61,6 +61,18 @@ func ReadOrder(field func(string) string, lang string) (Order, error) {
 		err = fault.Invalid{"format": fault.Msg("print.error.format")}
 	}
 	return o, err
+}
+
+// batchOf reads the number of a batch of groups; nonsense is one that nobody has.
+func batchOf(text string) int64 {
+	if text == "" {
+		return 0
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id <= 0 {
+		return -1
+	}
+	return id
 }
 
 // Bundle is a zip ready to be written.
