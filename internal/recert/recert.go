@@ -94,7 +94,8 @@ func New(db *gorm.DB, trail *audit.Trail, codes *code.Service, now func() time.T
 // Plan is what is going on: the round that asks now, if any, and the next one, if it is planned.
 type Plan struct {
 	Round, Next *Round
-	Off         bool // the policy asks for no rounds
+	Last        *Round // the newest whose date has passed
+	Off         bool   // the policy asks for no rounds
 	Zone        *time.Location
 }
 
@@ -118,6 +119,9 @@ func (s *Service) Plan(tx *gorm.DB) (Plan, error) {
 		return p, fmt.Errorf("read the rounds: %w", err)
 	}
 	for i, r := range rounds {
+		if r.Over(s.now()) {
+			p.Last = &rounds[i]
+		}
 		if r.Open(s.now()) {
 			p.Round, p.Next = &rounds[i], nil
 		} else if p.Next == nil {
