@@ -281,7 +281,7 @@ func codeRefresh(p CodeProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = codeWhy(p.Can.Regenerate).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = codeWhy(p.Can.Regenerate, p.PublicID).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

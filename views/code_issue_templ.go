@@ -25,7 +25,7 @@ type IssueProps struct {
 }
 
 func (p IssueProps) fields() termsFields {
-	return termsFields{Choices: p.Choices, Group: p.Group, Permanent: p.Permanent, Typed: p.Typed, Wrong: p.Wrong, Preset: p.Preset}
+	return termsFields{Choices: p.Choices, Group: p.Group, Permanent: permanence(p.Group, p.Permanent), Typed: p.Typed, Wrong: p.Wrong, Preset: p.Preset}
 }
 
 // at is the form's own address with the chosen preset.

@@ -378,7 +378,7 @@ func targetRule(p CodeTargetsProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if !p.Over() {
-				templ_7745c5c3_Err = codeWhy(code.Permission{Missing: "code.revoke"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = codeWhy(code.Permission{Missing: "code.revoke"}, p.PublicID).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

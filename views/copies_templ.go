@@ -1037,7 +1037,7 @@ func copiesNew(p CopiesProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = codeWhy(code.Permission{Missing: "code.revoke"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = codeWhy(code.Permission{Missing: "code.revoke"}, p.PublicID).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -60,8 +60,10 @@ func TestAHeadsExternalGroupExistsOnlyAfterASuperAdminApproves(t *testing.T) {
 func TestARequestIsCheckedAgainstTheWorldAsItIs(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		head, super := s.as(s.w.Head), s.as(s.w.Super)
+		n := 0
 		ask := func() string {
-			rec := head.post("/groups", external(s)...)
+			n++
+			rec := head.post("/groups", with(external(s), "name", fmt.Sprint("客户群", n))...)
 			want(t, rec, 303, "/approvals/")
 			return strings.TrimPrefix(rec.Header().Get("Location"), "/approvals/")
 		}

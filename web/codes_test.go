@@ -101,7 +101,7 @@ func TestWhoMayIssueWhat(t *testing.T) {
 		}{
 			{s.w.Super, inner, permanent, 303}, {s.w.Head, inner, permanent, 303}, {s.w.Head, inner, temporary, 303},
 			{s.w.Staff, inner, temporary, 403}, {s.w.OtherStaff, inner, temporary, 404}, {s.w.OtherHead, inner, temporary, 404},
-			{s.w.Super, open, permanent, 422}, {s.w.Head, open, permanent, 403}, {s.w.Super, open, narrow, 303}, {s.w.Head, open, narrow, 303},
+			{s.w.Super, open, permanent, 303}, {s.w.Head, open, permanent, 403}, {s.w.Super, open, narrow, 303}, {s.w.Head, open, narrow, 303},
 			{s.w.Super, outer, permanent, 403}, {s.w.Head, outer, permanent, 403}, {s.w.Head, outer, temporary, 303},
 			{s.w.Super, started, permanent, 403}, {s.w.Staff, started, temporary, 303}, {s.w.Staff, started, permanent, 403},
 		} {

@@ -43,7 +43,11 @@ func (s *server) contacts(c echo.Context, status int, department int64, typed vi
 		return err
 	}
 	p := views.ContactsProps{Tree: tree, Page: page, Q: q.Query, Departed: q.Departed, First: q.After == 0, Form: typed,
-		CanMembers: access.Can(by, access.MembersEdit, access.Object{}), CanDepartments: access.Can(by, access.DepartmentsEdit, access.Object{})}
+		CanMembers: access.Can(by, access.MembersEdit, access.Object{}), Self: by.MemberID,
+		Within: func(path string) bool { return by.Holds(access.DepartmentsEdit, path) }}
+	if tree.Root != nil {
+		p.CanDepartments = p.Within(tree.Root.Path)
+	}
 	if department != 0 {
 		if err := s.addDepartment(c, department, &p); err != nil {
 			return err
@@ -58,15 +62,16 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 	if err != nil {
 		return err
 	}
-	p.Department, p.Node, p.CanMembers = &d, p.Tree.Node(id), d.CanMembers
+	p.Department, p.Node, p.CanMembers, p.CanDepartments = &d, p.Tree.Node(id), d.CanMembers, d.CanEdit
 	if p.Node == nil {
 		return fault.NotFound // gone between the two reads
 	}
 	if p.HasSheet, err = s.Press.HasSheet(ctx, by, id); err != nil {
 		return err
 	}
-	if !p.CanDepartments {
-		return nil
+	p.Lacks = missing(by, access.Object{Path: d.Department.Path}, access.MembersEdit, access.DepartmentsEdit, access.HeadsAppoint)
+	if p.Leadership, err = s.Directory.Leadership(ctx, by, id); err != nil || !p.Leadership.CanAppoint {
+		return err
 	}
 	some, err := s.Directory.Members(ctx, by, directory.Search{Department: id, Limit: headCandidates})
 	p.Candidates = some.Rows

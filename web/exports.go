@@ -9,8 +9,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"doorplate/internal/access"
+	"doorplate/internal/approval"
 	"doorplate/internal/fault"
-	"doorplate/internal/paths"
 	"doorplate/views"
 )
 
@@ -22,18 +22,27 @@ func (s *server) showAuditExport(c echo.Context) error {
 	if !access.Can(actor(c), access.FullExport, access.Object{}) {
 		return fault.Forbidden{Right: string(access.FullExport)}
 	}
-	return render(c, http.StatusOK, views.Export(views.ExportProps{What: "audit"}))
+	p := views.ExportProps{What: "audit", Formats: s.Approvals.Formats()}
+	if gid := queryText(c, "group"); gid != "" {
+		g, err := s.Groups.ByID(c.Request().Context(), actor(c), gid)
+		if err != nil {
+			return err
+		}
+		p.What, p.Group, p.GroupName = approval.Roster, g.GID, g.Name
+	}
+	return render(c, http.StatusOK, views.Export(p))
 }
 
 func (s *server) requestExport(c echo.Context) error {
 	if err := form(c); err != nil {
 		return err
 	}
-	id, err := s.Approvals.AskForExport(c.Request().Context(), actor(c), c.FormValue("what"))
+	d := approval.ExportDraft{What: c.FormValue("what"), Format: c.FormValue("format"), Group: c.FormValue("group")}
+	id, err := s.Approvals.AskForExport(c.Request().Context(), actor(c), d, c.FormValue("note"))
 	if bad, ok := complaints(c, err); ok {
-		return render(c, http.StatusUnprocessableEntity, views.Export(views.ExportProps{What: c.FormValue("what"), Error: bad["what"]}))
+		return render(c, http.StatusUnprocessableEntity, views.Export(views.ExportProps{What: d.What, Format: d.Format, Formats: s.Approvals.Formats(), Note: c.FormValue("note"), Errors: bad}))
 	}
-	return s.done(c, err, "approvals.done.asked", paths.To(paths.Approval, id))
+	return s.asked(c, id, err)
 }
 
 // downloadApprovalFile streams an approved export to its author.

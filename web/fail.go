@@ -34,6 +34,7 @@ func (s *server) fail(err error, c echo.Context) {
 	}
 	// The request's own time may be over; its error page must still be written.
 	c.SetRequest(c.Request().WithContext(context.WithoutCancel(c.Request().Context())))
+	s.noteRefused(c, err)
 	p := s.explain(c.Request().Context(), err)
 	reference := ""
 	if p.ours {
@@ -47,7 +48,7 @@ func (s *server) fail(err error, c echo.Context) {
 		s.answerProblem(c, p, reference)
 		return
 	}
-	props := views.ErrorProps{Title: p.title, Text: p.text, Reference: reference, SignedIn: c.Get(actorKey) != nil}
+	props := views.ErrorProps{Title: p.title, Text: p.text, Reference: reference, SignedIn: c.Get(actorKey) != nil, Why: s.whyRefused(c, err)}
 	if err := render(c, p.status, views.Error(props)); err != nil {
 		s.Log.Error("rendering the error page", "err", err)
 	}

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/access"
+	"doorplate/internal/approval"
 	"doorplate/internal/group"
 	"doorplate/internal/paths"
 	"doorplate/views"
@@ -16,6 +19,11 @@ func (s *server) showGroupSettings(c echo.Context) error {
 
 // settingsPage shows the settings, or what somebody just typed into them.
 func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, bad map[string]string) error {
+	return s.staleSettings(c, status, typed, bad, "")
+}
+
+// staleSettings is settingsPage with who saved first: sent again, what was typed is meant.
+func (s *server) staleSettings(c echo.Context, status int, typed *group.Draft, bad map[string]string, stale string) error {
 	g, err := s.Groups.Settings(c.Request().Context(), actor(c), c.Param("id"))
 	if err != nil {
 		return err
@@ -26,6 +34,9 @@ func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, ba
 	d := group.DraftOf(g.Group, g.Location)
 	if typed != nil {
 		d = *typed
+		if stale != "" {
+			d.Version = g.Version
+		}
 	}
 	numbers := group.Numbers{}
 	if g.Can.Codes {
@@ -33,8 +44,9 @@ func (s *server) settingsPage(c echo.Context, status int, typed *group.Draft, ba
 			return err
 		}
 	}
-	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(),
-		Form: views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
+	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(), Stale: stale,
+		Lacks: missing(actor(c), g.Object(false), access.GroupRename, access.GroupSettings, access.GroupHandOver, access.GroupDuties, access.GroupDisband),
+		Form:  views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
 }
 
 func (s *server) saveGroup(c echo.Context) error {
@@ -55,10 +67,32 @@ func (s *server) saveGroup(c echo.Context) error {
 		return err
 	}
 	err = s.Groups.Save(ctx, by, gid, d)
+	if errors.Is(err, group.ErrOpenNeedsSecond) {
+		return s.askToOpen(c, gid, d)
+	}
 	if bad, ok := complaints(c, err); ok {
 		return s.settingsPage(c, http.StatusUnprocessableEntity, &d, bad)
 	}
+	if stale, ok := s.staleText(c, err); ok {
+		return s.staleSettings(c, http.StatusConflict, &d, nil, stale)
+	}
 	return s.done(c, err, "groups.saved", paths.To(paths.Group, gid))
+}
+
+// askToOpen asks a second super admin for the opening and saves the rest of the form.
+func (s *server) askToOpen(c echo.Context, gid string, d group.Draft) error {
+	ctx, by := c.Request().Context(), actor(c)
+	id, err := s.Approvals.AskToOpen(ctx, by, gid, c.FormValue("note"))
+	var already approval.Already
+	if err == nil || errors.As(err, &already) {
+		if lost := s.Groups.SaveUnopened(ctx, by, gid, d); lost != nil {
+			return lost
+		}
+	}
+	if bad, ok := complaints(c, err); ok {
+		return s.settingsPage(c, http.StatusUnprocessableEntity, &d, bad)
+	}
+	return s.asked(c, id, err)
 }
 
 func (s *server) handOverGroup(c echo.Context) error {

@@ -17,18 +17,22 @@ import (
 
 func (s *server) listGroups(c echo.Context) error {
 	f, view := groupFilter(c)
+	own, err := s.Approvals.Wishes(c.Request().Context(), actor(c))
+	if err != nil {
+		return err
+	}
 	page, err := s.Groups.List(c.Request().Context(), actor(c), f)
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Groups(views.GroupsProps{Page: page, View: view, Q: f.Q, First: f.After == 0, Now: s.Now(),
+	return render(c, http.StatusOK, views.Groups(views.GroupsProps{Page: page, Tier: f.Tier, Own: own, View: view, Q: f.Q, First: f.After == 0, Now: s.Now(),
 		CanCreate: access.Can(actor(c), access.GroupCreate, access.Object{}), Manages: access.Can(actor(c), access.CodeDownload, access.Object{})}))
 }
 
 // groupFilter reads the saved view and the search; a type or status given by
 // hand narrows further.
 func groupFilter(c echo.Context) (group.Filter, string) {
-	f := group.Filter{Q: queryText(c, "q"), After: queryNumber(c, "after")}
+	f := group.Filter{Q: queryText(c, "q"), Tier: queryText(c, "tier"), After: queryNumber(c, "after")}
 	view := c.QueryParam("view")
 	switch view {
 	case "attention":
@@ -70,7 +74,8 @@ func (s *server) groupForm(c echo.Context, status int, d group.Draft, bad map[st
 	if err != nil {
 		return err
 	}
-	p := views.GroupFormProps{Draft: d, Errors: bad, Homes: homes, Presets: presets, UpstreamDays: policies.UpstreamDays, Asks: !by.Super}
+	p := views.GroupFormProps{Draft: d, Errors: bad, Homes: homes, Presets: presets, UpstreamDays: policies.UpstreamDays, Asks: !by.Super, Starts: group.Starts(by),
+		Waits: access.Decide(by, access.GroupCreate, access.Object{}) == access.NeedsApproval}
 	chosen := queryNumber(c, "preset")
 	for i, preset := range presets {
 		switch {
@@ -99,6 +104,9 @@ func (s *server) createGroup(c echo.Context) error {
 			s.flash(c, "ok", "groups.asked", "Name", group.OneLine(d.Name))
 			return c.Redirect(http.StatusSeeOther, paths.To(paths.Approval, id))
 		}
+		if _, ok := complaints(c, err); !ok {
+			return s.asked(c, id, err)
+		}
 	}
 	if bad, ok := complaints(c, err); ok {
 		return s.groupForm(c, http.StatusUnprocessableEntity, d, bad)
@@ -122,6 +130,7 @@ func draft(c echo.Context, d group.Draft) (group.Draft, error) {
 	if version, err := strconv.ParseInt(c.FormValue("version"), 10, 64); err == nil {
 		d.Version = version
 	}
+	charterDraft(c, &d.CharterDraft)
 	image, err := upload(c, "entry_image")
 	d.EntryImage = image
 	return d, err
@@ -137,6 +146,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 		return err
 	}
 	p := views.GroupProps{Header: h, Q: queryText(c, "q"), After: queryNumber(c, "after"), Errors: bad, Phone: c.FormValue("phone"), Now: s.Now()}
+	if h.Status == group.Active {
+		p.Lacks = missing(by, h.Object(false), access.GroupSettings, access.GroupDisband, access.CodeTemporary, access.ScansSee, access.RequestsDecide, access.MemberAdd)
+	}
 	if p.Holders, err = s.Groups.Holders(ctx, by, gid); err != nil {
 		return err
 	}
@@ -152,6 +164,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 		if p.Roster, err = s.Groups.Roster(ctx, by, gid, p.Q, p.After); err != nil {
 			return err
 		}
+	}
+	if err := s.aside(ctx, by, &p); err != nil {
+		return err
 	}
 	return render(c, status, views.Group(p))
 }

@@ -122,7 +122,11 @@ func TestOpenJoiningAndAPermanentCodeExcludeEachOther(t *testing.T) {
 		id, gid := s.w.Group(t, s.db, "永久", "internal", "approval", s.w.RD, 10)
 		s.w.Code(t, s.db, id, "立牌", nil, s.w.Super.MemberID)
 		super := s.as(s.w.Super)
-		want(t, super.post("/groups/"+gid, "join_mode", "open"), 422)
+		want(t, super.post("/groups/"+gid, "join_mode", "open", "purpose", "永久读书"), 303, "/approvals/")
+		if n := s.count("SELECT count(*) FROM groups WHERE id = ? AND join_mode = 'approval' AND purpose = '永久读书'", id); n != 1 {
+			t.Error("the opening does not wait, or the rest of the form was not saved")
+		}
+		want(t, s.as(s.w.Head).post("/groups/"+gid, "join_mode", "open"), 422)
 		want(t, super.post("/groups/"+gid, "join_mode", "restricted"), 303)
 	})
 }

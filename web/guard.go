@@ -110,8 +110,12 @@ func (s *server) admit(c echo.Context, org directory.Organisation, r route) erro
 	if r.right != "" && !access.Can(a, r.right, access.Object{}) {
 		return fault.Forbidden{Right: string(r.right)}
 	}
+	c.Set(insideKey, true)
 	return r.handle(s, c)
 }
+
+// insideKey says that the gate let the request through.
+const insideKey = "inside"
 
 func (s *server) sendToLogin(c echo.Context) error {
 	if wantsJSON(c) {
@@ -131,8 +135,8 @@ func (s *server) dress(c echo.Context, org directory.Organisation, a access.Acto
 	chrome := views.Chrome{
 		Organisation: org.Name, Name: a.Name, RoleKey: roleKey(a), Path: pagePath(c.Request()),
 		CanRequests: can(access.RequestsDecide), CanCodes: can(access.CodeDownload), CanAudit: can(access.AuditRead),
-		CanApprovals: a.Super || a.Head(), CanSettings: can(access.OrganisationEdit),
-		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate),
+		CanApprovals: can(access.ApprovalsSee), CanSettings: can(access.OrganisationEdit),
+		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate), CanTrace: can(access.PolicyTrace),
 		Flash: s.takeFlash(c),
 	}
 	if c.Request().Method == http.MethodGet && !wantsJSON(c) {
@@ -169,8 +173,12 @@ func roleKey(a access.Actor) string {
 	switch {
 	case a.Super:
 		return "role.super"
-	case a.Head():
+	case len(a.Led) > 0:
 		return "role.head"
+	case a.Head():
+		return "role.deputy"
+	case len(a.Grants) > 0:
+		return "role.custom"
 	case len(a.Duties) > 0:
 		return "role.owner"
 	}

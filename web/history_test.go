@@ -200,7 +200,9 @@ func TestThePoliciesShowWhatWasDeleted(t *testing.T) {
 		if text := page(t, super.get("/settings/policies")).Find("section[aria-labelledby=h-purges]").Text(); !strings.Contains(text, "还没有删除过") {
 			t.Error(text)
 		}
-		want(t, super.post("/settings/policies", "scan_days", "30"), 303)
+		rec := super.post("/settings/policies", "scan_days", "30")
+		want(t, rec, 303, "/approvals/")
+		want(t, s.as(s.w.Super2).post("/approvals/decide", "decision", "approve", "id", strings.TrimPrefix(rec.Header().Get("Location"), "/approvals/")), 303)
 		if n, err := s.deps.Scans.PurgeOverdue(context.Background()); err != nil || n != 1 {
 			t.Fatal(n, err)
 		}

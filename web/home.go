@@ -22,7 +22,7 @@ const homeList = 5
 // showHome shows what waits for the reader.
 func (s *server) showHome(c echo.Context) error {
 	ctx, a := c.Request().Context(), actor(c)
-	p := views.HomeProps{Manages: a.Super || a.Head() || len(a.Duties) > 0}
+	p := views.HomeProps{Manages: a.Manages()}
 	var err error
 	if !p.Manages {
 		page, err := s.Groups.List(ctx, a, group.Filter{})

@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "followed", "dead", "image"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "followed", "dead", "image", "tier", "actor", "action", "thing"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -57,7 +57,9 @@ type props struct {
 	gid, code, request             string
 	department, member, membership string
 	run, approval, preset, waiter  string
-	print, image, channel, round   string
+	print, image, channel          string
+	role, grant                    string
+	entry, round                   string
 }
 
 func (s *site) props() props {
@@ -85,9 +87,14 @@ func (s *site) props() props {
 	p.print = fmt.Sprint(s.insert(`INSERT INTO print_runs (created_by, params, state, file_name, created_at) VALUES (?, '{}', 'running', 'x.zip', ?)`,
 		s.w.Super.MemberID, s.clock.Now()))
 	p.round = fmt.Sprint(s.round())
+	role := p.s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES ('发码员', ?, ?)", s.clock.Now(), s.clock.Now())
+	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.temporary')", role)
+	p.role, p.grant = fmt.Sprint(role), fmt.Sprint(s.insert(`INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at)
+		VALUES (?, ?, ?, ?, ?)`, role, s.w.OtherStaff.MemberID, s.w.Marketing, s.w.Super.MemberID, s.clock.Now()))
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
+	p.entry = fmt.Sprint(s.count("SELECT min(id) FROM audit_entries"))
 	return p
 }
 
@@ -99,7 +106,7 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "approvals": p.approval, "presets": p.preset, "prints": p.print, "rounds": p.round}
+		"requests": p.request, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "roles": p.role, "rounds": p.round}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -113,6 +120,8 @@ func (p props) path(pattern string) string {
 			parts[i] = p.channel
 		case ":serial":
 			parts[i] = "1"
+		case ":grant":
+			parts[i] = p.grant
 		case ":waiter":
 			parts[i] = p.waiter
 		case ":token", ":ticket":
@@ -195,6 +204,7 @@ func hostileRequest(method, path string, form url.Values) *http.Request {
 // fields are what each form sends when all is well. Those that end things come last.
 func (p props) fields() [][]string {
 	group := []string{"name", "群", "type", "internal", "department_id", p.department, "capacity", "10", "purpose", "用途", "join_mode", "approval",
+		"tier", "核心", "welcome", "欢迎", "announcement", "on", "real_name", "on", "ask_company", "on", "members_invite", "on", "archive", "on",
 		"entry_kind", "link", "entry_url", "https://chat.example/a", "entry_valid_until", "2027-01-01", "version", "1"}
 	member := []string{"job_number", "", "name", "李雷", "phone", "13900000001", "email", "", "department_id", p.department, "head", "", "version", "1"}
 	terms := []string{"label", "门", "validity", "until", "valid_until", "2026-12-12", "valid_from", "2026-12-01", "confirm_permanent", "on", "open_days", "1", "open_from", "09:00",
@@ -225,25 +235,31 @@ func (p props) fields() [][]string {
 		append([]string{"/contacts/departments/:id/heads"}, one...), {"/contacts/members/:id/invite", "send", "1"},
 		{"/contacts/import", "file", "", "dry_run", "on"}, {"/contacts/import/:id/apply", "x", ""}, {"/contacts/import/:id/cancel", "x", ""},
 		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
+		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"}, {"/groups/:id/rules/accept", "rules", "1"}, {"/groups/:id/convert", "x", ""},
+		{"/groups/:id/members/:membership/restore", "x", ""}, append([]string{"/groups/:id/propose"}, one...),
 		{"/groups/:id/codes", "label", "门", "validity", "until", "valid_until", "2026-12-12", "confirm_permanent", "on", "daily_cap", "1",
 			"total_cap", "2", "networks", "10.0.0.0/8", "audience", p.department, "valid_from", "", "redirect", "", "preset", ""},
 		append([]string{"/codes/:id/terms"}, terms...), {"/groups/:id/waiting/:waiter/admit", "x", ""}, {"/groups/:id/waiting/:waiter/remove", "x", ""},
 		{"/join/wait", "password", ""}, {"/join/unwait", "x", ""},
 		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
 		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
-		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit"},
+		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit"}, {"/audit/verify", "x", ""},
 		{"/settings/organisation", "name", "晨星", "timezone", "Asia/Shanghai", "language", "zh-CN"},
 		append([]string{"/settings/policies"}, p.policies()...),
 		{"/settings/policies/presets/:id", "capacity", "1", "validity", "7d", "total_cap", "", "daily_cap", "", "source", "x", "validity_fixed", "on"},
+		append([]string{"/contacts/departments/:id/deputies"}, one...), {"/contacts/members/:id/absence", "action", "set", "from", "2026-12-01", "until", "2026-12-02"},
+		{"/settings/roles", "name", "审计员", "right", "audit.read"}, {"/settings/roles/:id", "name", "发码员", "right", "code.temporary", "version", ""},
+		{"/settings/roles/:id/grants", "member_id", p.member, "phone", "", "department_id", p.department},
 		append([]string{"/settings/roles/appoint"}, one...), append([]string{"/settings/roles/remove"}, one...), {"/settings/devices/end", "id", "x", "others", ""},
 		{"/prints", "group", "", "state", "live", "format", "png", "size", "512", "margin", "4", "ecc", "M", "logo", "", "paper", "a4", "lang", "zh", "copies", ""},
 		{"/prints/:id/cancel", "x", ""}, {"/settings/organisation/logo", "logo", ""}, {"/settings/organisation/logo/remove", "x", ""},
-		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "answer", "", "invite_code", "", "password", "", "phone_last4", ""},
+		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "company", "x", "rules", "1", "answer", "", "invite_code", "", "password", "", "phone_last4", ""},
 		{"/join/withdraw", "x", ""}, {"/login", "phone", "13900000009", "password", "", "next", "/", "resend", ""},
 		{"/login/verify", "code", "123456", "next", "/"}, {"/login/link/:token", "x", ""}, {"/setup/:token", "organisation", "x", "timezone", "UTC", "name", "x", "phone", "1", "password", "x", "language", "en"},
 		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/withdraw", "x", ""},
 		{"/codes/:id/regenerate", "reason", "x"}, {"/codes/:id/revoke", "reason", "x"}, {"/groups/:id/members/:membership/remove", "x", ""},
 		{"/contacts/members/:id/depart", "reason", "x"}, {"/groups/:id/disband", "reason", "x", "confirm_name", "x"}, {"/contacts/departments/:id/delete", "x", ""},
+		{"/settings/roles/:id/grants/:grant/withdraw", "x", ""}, {"/settings/roles/:id/delete", "x", ""},
 		{"/logout", "x", ""},
 	}
 }

@@ -88,7 +88,10 @@ func (s *server) askJoin(c echo.Context, status int, p views.JoinProps) error {
 		return s.orScanAgain(c, err)
 	}
 	p.SignedIn = who.SignedIn != nil
-	p.Typed = views.JoinTyped{Phone: c.FormValue("phone"), Name: c.FormValue("name"), Note: c.FormValue("note")}
+	p.Typed = views.JoinTyped{Phone: c.FormValue("phone"), Name: c.FormValue("name"), Note: c.FormValue("note"), Company: c.FormValue("company")}
+	if p.Wrong["rules"] != "" {
+		p.Typed.Code = c.FormValue("code") // it was not used up
+	}
 	return s.renderJoin(c, status, p)
 }
 
@@ -185,6 +188,9 @@ func (s *server) proveAndJoin(c echo.Context) error {
 	if err := joinForm(c).Check(); err != nil {
 		return err
 	}
+	if err := s.Joins.CheckRules(ctx, s.joinSecret(c), joinForm(c)); err != nil {
+		return err
+	}
 	challenge, err := s.Joins.Challenge(ctx, s.joinSecret(c))
 	if err != nil {
 		return err
@@ -197,7 +203,7 @@ func (s *server) proveAndJoin(c echo.Context) error {
 }
 
 func joinForm(c echo.Context) join.Form {
-	return join.Form{Name: c.FormValue("name"), Note: c.FormValue("note")}
+	return join.Form{Name: c.FormValue("name"), Note: c.FormValue("note"), Company: c.FormValue("company"), Rules: c.FormValue("rules")}
 }
 
 // enterOrAsk lets the visitor in or writes the request; proved is a number
@@ -214,6 +220,8 @@ func (s *server) enterOrAsk(c echo.Context, proved string) error {
 		return err
 	case v.Barred != "":
 		return s.barVisit(c, v)
+	case len(v.Lacks) > 0 && !wantsJSON(c):
+		return s.askJoin(c, http.StatusUnprocessableEntity, views.JoinProps{Wrong: told(c.Request().Context(), v.Lacks)})
 	case v.State == join.StatePending:
 		c.SetCookie(s.cookie(joinCookie, who.Secret, join.PendingLife))
 	}

@@ -40,7 +40,14 @@ func (s *server) showMember(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Member(views.MemberProps{Profile: p, Self: actor(c).MemberID == id}))
+	by := actor(c)
+	held, err := s.Directory.RolesOf(c.Request().Context(), by, id)
+	if err != nil {
+		return err
+	}
+	leads := slices.ContainsFunc(p.Departments, func(d directory.DepartmentRef) bool { return d.Leads })
+	return render(c, http.StatusOK, views.Member(views.MemberProps{Profile: p, Self: by.MemberID == id, Roles: held,
+		Away: leads && p.Member.Status == directory.Active && (by.MemberID == id || p.CanHeads)}))
 }
 
 // memberInput reads the form. A department that is no number is one that does not exist.
@@ -73,7 +80,7 @@ func (s *server) memberForm(c echo.Context, status int, p views.MemberFormProps)
 		return err
 	}
 	tree.Walk(func(n *directory.Node) {
-		if by.Super || by.Leads(n.Path) {
+		if by.Holds(access.MembersEdit, n.Path) {
 			p.Nodes = append(p.Nodes, n)
 		}
 	})
@@ -137,7 +144,7 @@ func (s *server) editMember(c echo.Context) error {
 // farDepartments are those a head cannot take a member out of.
 func farDepartments(by access.Actor, p directory.Profile) []directory.DepartmentRef {
 	return slices.DeleteFunc(slices.Clone(p.Departments), func(d directory.DepartmentRef) bool {
-		return !d.Own || by.Super || by.Leads(d.Path)
+		return !d.Own || by.Holds(access.MembersEdit, d.Path)
 	})
 }
 

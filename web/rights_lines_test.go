@@ -51,6 +51,11 @@ var lines = []line{
 	{route: "POST /contacts/departments/:id/heads", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
 		return append(sendsFree(o), "action", "add")
 	}},
+	{route: "POST /contacts/departments/:id/deputies", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
+		return append(sendsFree(o), "action", "add")
+	}},
+	{route: "GET /contacts/members/:id/absence", at: atMember, own: supers, foreign: hidden},
+	{route: "POST /contacts/members/:id/absence", at: atMember, own: supers, foreign: hidden, fields: sends("from", "2026-12-01", "until", "2026-12-02")},
 	{route: "POST /contacts/members", own: admins, foreign: "422 403 403", fields: sendsMember},
 	{route: "GET /contacts/members/new", own: admins},
 	{route: "GET /contacts/members/:id", at: atMember, own: all, foreign: hidden},
@@ -94,6 +99,16 @@ var lines = []line{
 	{route: "POST /groups/:id/custodian", at: atGroup, own: admins, foreign: hidden, fields: sendsFree},
 	{route: "POST /groups/:id/series", at: atGroup, own: admins, foreign: hidden, fields: sends("base", "读书会", "threshold", "90")},
 
+	{route: "GET /groups/:id/rules", at: atGroup, own: all, foreign: hidden},
+	{route: "POST /groups/:id/rules", at: atGroup, own: admins, foreign: hidden, fields: sends("rules", "互相尊重")},
+	{route: "POST /groups/:id/rules/accept", at: atGroup, own: "403 403 403 403", foreign: hidden},
+	{route: "GET /groups/:id/convert/confirm", at: atStarted, own: admins, foreign: hidden},
+	{route: "POST /groups/:id/convert", at: atStarted, own: admins, foreign: hidden},
+	{route: "GET /groups/:id/owner/confirm", at: atGroup, own: admins, foreign: hidden},
+	{route: "GET /groups/:id/members/:membership/remove/confirm", at: atSeat, own: review, foreign: hidden},
+	{route: "POST /groups/:id/members/:membership/restore", at: atRemoved, own: review, foreign: hidden},
+	{route: "POST /groups/:id/propose", at: atGroup, own: "403 403 403 403", foreign: hidden, fields: sendsFree},
+
 	{route: "GET /codes", own: review},
 	{route: "GET /groups/:id/codes", at: atGroup, own: review, foreign: hidden},
 	{route: "GET /groups/:id/codes/new", at: atGroup, own: admins, foreign: hidden},
@@ -133,6 +148,7 @@ var lines = []line{
 	{route: "POST /codes/:id/channels/:channel/delete", at: atChannel, own: admins, foreign: hidden},
 	{route: "GET /codes/prints", own: review},
 	{route: "GET /codes/inspect", own: review},
+	{route: "GET /codes/trace", own: supers},
 	{route: "POST /codes/adopt", own: admins, foreign: "404 403 403", fields: func(o things) []string { return []string{"id", o.code} }},
 	{route: "GET /reminders", own: review},
 	{route: "GET /recertify", own: admins},
@@ -166,10 +182,15 @@ var lines = []line{
 		return []string{"id", fmt.Sprint(o.theirs), "decision", "reject", "reason", "测试"}
 	}},
 	{route: "POST /approvals/:id/withdraw", at: atMine, own: admins, foreign: hidden},
+	{route: "POST /approvals/:id/note", at: atMine, own: admins, foreign: hidden, fields: sends("note", "测试")},
 	{route: "GET /approvals/:id/file", at: atExport, own: supers, foreign: hidden},
 	{route: "POST /exports", own: supers, fields: sends("what", "members")},
 	{route: "GET /audit", own: admins},
 	{route: "GET /audit/export", own: supers},
+	{route: "POST /audit/verify", own: supers},
+	{route: "GET /audit/checkpoint.txt", own: supers},
+	{route: "GET /audit/key.txt", own: admins},
+	{route: "GET /audit/:id", at: atEntry, own: admins, foreign: "404 403 403"},
 
 	{route: "GET /settings/organisation", own: supers},
 	{route: "POST /settings/organisation", own: supers, fields: sends("name", "晨星科技")},
@@ -180,8 +201,19 @@ var lines = []line{
 	{route: "POST /settings/policies", own: supers},
 	{route: "POST /settings/policies/presets/:id", at: atPreset, own: supers},
 	{route: "GET /settings/roles", own: supers},
+	{route: "POST /settings/roles", own: supers, fields: func(o things) []string { return []string{"name", named(o), "right", "audit.read"} }},
+	{route: "GET /settings/roles/new", own: supers},
+	{route: "GET /settings/roles/:id", at: atRole, own: supers},
+	{route: "POST /settings/roles/:id", at: atRole, own: supers, fields: func(o things) []string { return []string{"name", named(o), "right", "audit.read"} }},
+	{route: "GET /settings/roles/:id/delete/confirm", at: atRole, own: supers},
+	{route: "POST /settings/roles/:id/delete", at: atRole, own: supers},
+	{route: "POST /settings/roles/:id/grants", at: atRole, own: supers, fields: func(o things) []string {
+		return append(sendsFree(o), "department_id", fmt.Sprint(o.above))
+	}},
+	{route: "POST /settings/roles/:id/grants/:grant/withdraw", at: atGrant, own: supers},
 	{route: "POST /settings/roles/appoint", own: supers, fields: sendsFree},
 	{route: "POST /settings/roles/remove", own: supers, fields: sendsFree},
 	{route: "GET /settings/devices", own: all},
+	{route: "GET /why", own: all, fields: sends("right", "code.permanent")},
 	{route: "POST /settings/devices/end", own: all, fields: sends("others", "1")},
 }

@@ -24,12 +24,16 @@ type things struct {
 	gid, code                              string
 	mine, theirs, export                   int64 // approvals: the reader's own, a head's, the reader's granted export
 	preset, print                          int64
-	channel                                int64 // of the code; its copy has the serial 1
-	above                                  int64 // the department above
-	free                                   int64 // a member who is in no group
-	waiter                                 int64 // who waits for a seat
-	image                                  int64 // of the group's chat
-	round                                  int64 // in which heads confirm
+	round                                  int64  // in which heads confirm
+	channel                                int64  // of the code; its copy has the serial 1
+	above                                  int64  // the department above
+	free                                   int64  // a member who is in no group
+	waiter                                 int64  // who waits for a seat
+	image                                  int64  // of the group's chat
+	removed                                int64  // a stay that the reader has just ended
+	started                                string // a group that a member started
+	role, grant                            int64  // a custom role, held by free
+	entry                                  int64  // of the audit trail
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -60,6 +64,8 @@ func atRun(o things) []any        { return []any{o.run} }
 func atGroup(o things) []any      { return []any{o.gid} }
 func atSeat(o things) []any       { return []any{o.gid, o.seat} }
 func atWaiter(o things) []any     { return []any{o.gid, o.waiter} }
+func atRemoved(o things) []any    { return []any{o.gid, o.removed} }
+func atStarted(o things) []any    { return []any{o.started} }
 func atImage(o things) []any      { return []any{o.gid, o.image} }
 func atCode(o things) []any       { return []any{o.code} }
 func atCopy(o things) []any       { return []any{o.code, 1} }
@@ -69,7 +75,10 @@ func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
 func atPrint(o things) []any      { return []any{o.print} }
 func atRound(o things) []any      { return []any{o.round} }
+func atRole(o things) []any       { return []any{o.role} }
+func atGrant(o things) []any      { return []any{o.role, o.grant} }
 func atPreset(o things) []any     { return []any{o.preset} }
+func atEntry(o things) []any      { return []any{o.entry} }
 
 // sends are fields that hold for whatever thing.
 func sends(pairs ...string) func(things) []string {
@@ -141,6 +150,11 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	s.exec("UPDATE groups SET member_count = 1, entry_kind = 'upstream' WHERE id = ?", groupID)
 	o.image = s.image(groupID, file, fmt.Sprintf("https://weixin.example/g/%d", unique.Load()), 1, now.AddDate(0, 0, 7))
 	o.seat = s.insert("INSERT INTO memberships (group_id, member_id, joined_at) VALUES (?, ?, ?)", groupID, o.member, now)
+	o.removed = s.insert("INSERT INTO memberships (group_id, member_id, status, joined_at, ended_at, ended_reason, ended_by) VALUES (?, ?, 'ended', ?, ?, 'removed', ?)",
+		groupID, s.colleague(department).MemberID, now, now, author.MemberID)
+	started, _ := s.room("发起的群", "internal", "approval", department, 50)
+	s.exec("UPDATE groups SET origin = 'user' WHERE id = ?", started)
+	o.started = s.gid(started)
 	if reviewer != 0 {
 		s.exec("INSERT INTO group_duties (group_id, member_id, duty) VALUES (?, ?, 'review')", groupID, reviewer)
 	}
@@ -176,6 +190,11 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		o.theirs = s.insert(ask, "group.create.external", plan, "群", department, "pending", s.w.Head.MemberID, now, now.AddDate(0, 0, 7), nil)
 	}
 	o.round = s.round()
+	o.role = s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES (?, ?, ?)", fmt.Sprintf("角色%d", unique.Add(1)), now, now)
+	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.download')", o.role)
+	o.grant = s.insert("INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at) VALUES (?, ?, ?, ?, ?)",
+		o.role, o.free, department, s.w.Super.MemberID, now)
+	o.entry = s.entry(department)
 	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
 		s.t.Fatal(err)
 	}
@@ -221,7 +240,7 @@ func (b *browser) walk(l line, o things) *httptest.ResponseRecorder {
 	return b.post(path, pairs...)
 }
 
-// rows is the whole content of the database but for sessions, whose times move by themselves.
+// rows is the whole content of the database but for sessions, whose times move by themselves, and what the trail says of refusals.
 func (s *site) rows() map[string]string {
 	s.t.Helper()
 	var tables []string
@@ -234,11 +253,15 @@ func (s *site) rows() map[string]string {
 	}
 	content := map[string]string{}
 	for _, name := range tables {
-		if name == "sessions" {
+		query := s.db.Table(name)
+		switch name {
+		case "sessions", "audit_unsealed":
 			continue
+		case "audit_entries":
+			query = query.Where("action <> 'right.refused'")
 		}
 		var rows []map[string]any
-		if err := s.db.Table(name).Find(&rows).Error; err != nil {
+		if err := query.Find(&rows).Error; err != nil {
 			s.t.Fatal(err)
 		}
 		texts := make([]string, len(rows))

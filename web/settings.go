@@ -86,9 +86,12 @@ func (s *server) savePolicies(c echo.Context) error {
 			values[name] = typed[0]
 		}
 	}
-	err := s.Directory.SavePolicies(c.Request().Context(), actor(c), values)
+	id, err := s.Approvals.SavePolicies(c.Request().Context(), actor(c), s.Directory, values, c.FormValue("note"))
 	if bad, ok := complaints(c, err); ok {
 		return s.policiesPage(c, http.StatusUnprocessableEntity, views.PoliciesProps{Values: values, Errors: bad})
+	}
+	if id != 0 && err == nil {
+		return s.done(c, nil, "second.done.retention", paths.To(paths.Approval, id))
 	}
 	return s.done(c, err, "settings.saved", paths.SettingsPolicies)
 }
@@ -118,7 +121,11 @@ func (s *server) rolesPage(c echo.Context, status int, bad map[string]string) er
 	if err != nil {
 		return err
 	}
-	return render(c, status, views.SettingsRoles(views.RolesProps{Supers: supers, Self: actor(c).MemberID, Rows: access.Overview(),
+	roles, err := s.Directory.Roles(c.Request().Context(), actor(c))
+	if err != nil {
+		return err
+	}
+	return render(c, status, views.SettingsRoles(views.RolesProps{Roles: roles, Supers: supers, Self: actor(c).MemberID, Rows: access.Overview(),
 		Errors: bad, Phone: c.FormValue("phone")}))
 }
 
@@ -146,9 +153,9 @@ func (s *server) removeSuper(c echo.Context) error {
 }
 
 func (s *server) askForSuper(c echo.Context, kind string) error {
-	id, err := s.Approvals.AskForSuper(c.Request().Context(), actor(c), kind, c.FormValue("member_id"), c.FormValue("phone"))
+	id, err := s.Approvals.AskForSuper(c.Request().Context(), actor(c), kind, c.FormValue("member_id"), c.FormValue("phone"), c.FormValue("note"))
 	if bad, ok := complaints(c, err); ok {
 		return s.rolesPage(c, http.StatusUnprocessableEntity, bad)
 	}
-	return s.done(c, err, "approvals.done.asked", paths.To(paths.Approval, id))
+	return s.asked(c, id, err)
 }

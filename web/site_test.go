@@ -68,9 +68,9 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 	codes := code.New(db, keys, trail, now, cfg.BaseURL)
 	s := &site{t: t, db: db, clock: clock, w: testkit.Org(t, db, clock)}
 	s.deps = web.Deps{
-		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db),
+		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db, trail),
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
-		Approvals: approval.New(db, trail, groups, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
+		Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
 		Press: press.New(db, codes, trail, now, cfg.BaseURL, log), Rounds: recert.New(db, trail, codes, now),
 		Demo: func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },

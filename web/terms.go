@@ -25,6 +25,12 @@ func (s *server) issueCode(c echo.Context) error {
 	}
 	typed := termsForm(c.Request().PostForm, code.Form{})
 	id, err := s.Codes.Issue(c.Request().Context(), actor(c), publicID(c), typed)
+	if second := (code.NeedsSecond{}); errors.As(err, &second) {
+		var asked int64
+		if asked, err = s.Approvals.AskForCode(c.Request().Context(), actor(c), second.Plan, c.FormValue("note")); !invalid(err) {
+			return s.asked(c, asked, err)
+		}
+	}
 	var wrong fault.Invalid
 	if errors.As(err, &wrong) && !wantsJSON(c) {
 		return s.renderIssue(c, http.StatusUnprocessableEntity, &typed, wrong)
@@ -74,11 +80,23 @@ func (s *server) saveTerms(c echo.Context) error {
 	}
 	typed := termsForm(c.Request().PostForm, now.Form(now.FallbackGroup.GID))
 	err = s.Codes.SaveTerms(ctx, by, id, typed)
+	if second := (code.NeedsSecond{}); errors.As(err, &second) {
+		var asked int64
+		if asked, err = s.Approvals.AskForCode(ctx, by, second.Plan, c.FormValue("note")); !invalid(err) {
+			return s.asked(c, asked, err)
+		}
+	}
 	var wrong fault.Invalid
 	if errors.As(err, &wrong) && !wantsJSON(c) {
 		return s.renderTerms(c, http.StatusUnprocessableEntity, &typed, wrong)
 	}
 	return s.done(c, err, "terms.saved", paths.To(paths.CodeTerms, id))
+}
+
+// invalid reports whether an error is about what was typed.
+func invalid(err error) bool {
+	var wrong fault.Invalid
+	return errors.As(err, &wrong)
 }
 
 func (s *server) renderTerms(c echo.Context, status int, typed *code.Form, wrong fault.Invalid) error {

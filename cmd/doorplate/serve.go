@@ -179,6 +179,7 @@ func plainCause(err error) string {
 func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	p.scans.Start(ctx)
 	workers.Go(func() { p.trail.RunSealer(ctx, p.db, p.log, p.checkpoint()) })
+	workers.Go(func() { p.trail.RunWatch(ctx, p.db, p.log) })
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
 	workers.Go(func() { p.press.Work(ctx) })
@@ -217,7 +218,7 @@ func (p *program) everyHour(ctx context.Context) {
 
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
-		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db), Auth: p.auth, Directory: p.directory, Groups: p.groups,
+		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db, p.trail), Auth: p.auth, Directory: p.directory, Groups: p.groups,
 		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press, Rounds: p.rounds,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,

@@ -2,11 +2,6 @@
 // read by pure functions. It knows no database and no HTTP.
 package access
 
-import (
-	"slices"
-	"strings"
-)
-
 // Kind says what sort of somebody acts.
 type Kind string
 
@@ -35,10 +30,13 @@ type Actor struct {
 	GuestID  int64
 	Name     string
 	Super    bool
-	Led      []string       // paths of the departments led; scope = every path below one of them
+	Led      []string       // paths of the departments led in one's own name; scope = every path below one of them
+	Acting   []Stand        // departments led as a deputy, while their heads are away
+	Grants   []Grant        // custom roles held
 	Own      []string       // paths of the departments belonged to
 	Duties   map[int64]Duty // group id → duties on it
 	Keeps    []int64        // groups whose chat images a looks after, and nothing else
+	Creation Creation       // the policies about making groups
 	Address  string         // where the request came from, for the audit trail
 	Device   string         // what it came from, for the audit trail
 }
@@ -46,13 +44,12 @@ type Actor struct {
 // Background is the actor of work that nobody pressed a button for.
 func Background(reason string) Actor { return Actor{Kind: System, Name: reason} }
 
-// Head reports whether a leads at least one department.
-func (a Actor) Head() bool { return len(a.Led) > 0 }
+// Head reports whether a leads at least one department, be it as a deputy.
+func (a Actor) Head() bool { return len(a.Led) > 0 || len(a.Acting) > 0 }
 
-// Leads reports whether the department at path is in a's scope.
-func (a Actor) Leads(path string) bool {
-	return path != "" && slices.ContainsFunc(a.Led, func(led string) bool { return strings.HasPrefix(path, led) })
-}
+// Leads reports whether the department at path is in a's scope as head or
+// deputy. Who asks for one right asks Holds: a role may bring it too.
+func (a Actor) Leads(path string) bool { return under(a.led(), path) }
 
 // Reviews reports whether a has the review duty on any group.
 func (a Actor) Reviews() bool {
@@ -62,38 +59,4 @@ func (a Actor) Reviews() bool {
 		}
 	}
 	return false
-}
-
-// Scope returns an SQL condition and its arguments that keep the rows whose
-// department path (the given column) lies in a's scope as super admin or head.
-func Scope(a Actor, column string) (string, []any) {
-	if a.Super || a.Kind == System {
-		return "1 = 1", nil
-	}
-	return below(a.Led, column)
-}
-
-// Sight is Scope widened to the departments a belongs to: what a may know exists.
-func Sight(a Actor, column string) (string, []any) {
-	if a.Super || a.Kind == System {
-		return "1 = 1", nil
-	}
-	led, args := below(a.Led, column)
-	if len(a.Own) == 0 {
-		return led, args
-	}
-	return "(" + led + " OR " + column + " IN ?)", append(args, a.Own)
-}
-
-func below(paths []string, column string) (string, []any) {
-	if len(paths) == 0 {
-		return "1 = 0", nil
-	}
-	terms := make([]string, len(paths))
-	args := make([]any, len(paths))
-	for i, p := range paths {
-		terms[i] = column + " LIKE ?"
-		args[i] = p + "%"
-	}
-	return "(" + strings.Join(terms, " OR ") + ")", args
 }

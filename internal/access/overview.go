@@ -9,9 +9,9 @@ type Row struct {
 
 // order is the page "Who may do what".
 var order = []Right{
-	ContactsSee, MembersEdit, DepartmentsEdit, MemberDepart, HeadsAppoint, SupersAppoint, GroupSee, GroupRoster, GroupCreate, GroupRename,
+	ContactsSee, MembersEdit, DepartmentsEdit, MemberDepart, HeadsAppoint, RolesGrant, SupersAppoint, GroupSee, GroupRoster, GroupCreate, GroupMove, GroupConvert, GroupRename,
 	GroupSettings, GroupEntry, GroupDisband, GroupHandOver, GroupDuties, MemberAdd, CodeTemporary, CodePermanent, CodeRevoke, CodeAdopt, CodeDownload,
-	ScansSee, ScansExport, RequestsDecide, FullExport, AuditRead, ApprovalsSee, ApprovalsDecide, OrganisationEdit,
+	ScansSee, ScansExport, RequestsDecide, FullExport, AuditRead, ApprovalsSee, ApprovalsDecide, OrganisationEdit, PolicyTrace,
 	RecertSee, RecertConfirm, RecertPlan,
 }
 

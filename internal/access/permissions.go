@@ -16,6 +16,7 @@ const (
 	DepartmentsEdit  Right = "departments.edit"
 	MemberDepart     Right = "member.depart"
 	HeadsAppoint     Right = "heads.appoint"
+	RolesGrant       Right = "roles.grant"
 	GroupCreate      Right = "group.create"
 	GroupRename      Right = "group.rename"
 	GroupSettings    Right = "group.settings"
@@ -43,6 +44,9 @@ const (
 	RecertSee        Right = "recert.see"
 	RecertConfirm    Right = "recert.confirm"
 	RecertPlan       Right = "recert.plan"
+	PolicyTrace      Right = "policy.trace"
+	GroupMove        Right = "group.move"
+	GroupConvert     Right = "group.convert"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -62,7 +66,9 @@ type Object struct {
 	GroupID     int64
 	Joined      bool // the actor is a member of the group
 	External    bool
+	Training    bool
 	UserStarted bool
+	MovedIn     bool // the group was created in a department that is not the actor's
 	Permanent   bool // the code in question does not expire
 	OpenToAll   bool // permanent + open join + no audience
 	// ExternalPermanent is the policy that lets external groups have permanent codes.
@@ -76,6 +82,10 @@ type rule struct {
 	duty        func(Duty, Object) Verdict
 	staff       func(Object) Verdict
 	keeper      func(Object) Verdict // who looks after the group's chat images
+	// role is what a custom role with this right gives in its department and all
+	// below it: never more than a head has there, but for the departments
+	// themselves. nil = no role may carry it.
+	role func(Object) Verdict
 }
 
 func yes(Object) Verdict { return Allowed }
@@ -98,31 +108,44 @@ func when(ok bool, v Verdict) Verdict {
 	return Denied
 }
 
+func createAsHead(o Object) Verdict {
+	if o.External {
+		return NeedsApproval
+	}
+	return Allowed
+}
+
+func permanentAsHead(o Object) Verdict {
+	return when(!o.UserStarted && !o.External && !o.OpenToAll, Allowed)
+}
+
+// disbandThere: a group that was made elsewhere and moved in is not the new department's to end. req: D17
+func disbandThere(o Object) Verdict { return when(!o.MovedIn, Allowed) }
+
 // table is the page "Who may do what", row by row.
 var table = map[Right]rule{
-	ContactsSee:     {super: yes, head: yes, staff: yes},
-	MembersEdit:     {super: yes, head: yes},
-	DepartmentsEdit: {super: yes},
-	MemberDepart:    {super: yes, head: yes},
+	ContactsSee:     {super: yes, role: yes, head: yes, staff: yes},
+	MembersEdit:     {super: yes, role: yes, head: yes},
+	DepartmentsEdit: {super: yes, role: yes},
+	MemberDepart:    {super: yes, role: yes, head: yes},
 	HeadsAppoint:    {super: yes},
-	GroupSee:        {super: yes, head: yes, duty: anyDuty, staff: yes, keeper: yes},
-	GroupCreate: {super: yes, head: func(o Object) Verdict {
-		if o.External {
-			return NeedsApproval
-		}
-		return Allowed
-	}},
-	GroupRename: {super: yes, head: yes, duty: func(d Duty, o Object) Verdict {
+	RolesGrant:      {super: yes},
+	GroupSee:        {super: yes, role: yes, head: yes, duty: anyDuty, staff: yes, keeper: yes},
+	GroupCreate:     {super: yes, head: createAsHead, role: createAsHead},
+	GroupRename: {super: yes, head: yes, role: yes, duty: func(d Duty, o Object) Verdict {
 		return when(d&Owner != 0 && o.UserStarted, Allowed)
 	}},
-	GroupSettings: {super: yes, head: yes, duty: with(Content)},
-	GroupEntry:    {super: yes, head: yes, duty: with(Content), keeper: yes},
-	GroupDisband:  {super: yes, head: yes},
-	GroupHandOver: {super: yes, head: yes, duty: with(Owner)},
-	GroupDuties:   {super: yes, head: yes, duty: with(Owner)},
+	// Whoever moves a group or changes its type could have made it there and here.
+	GroupMove:     {super: yes, head: createAsHead, role: createAsHead},
+	GroupConvert:  {super: yes, role: yes, head: yes},
+	GroupSettings: {super: yes, role: yes, head: yes, duty: with(Content)},
+	GroupEntry:    {super: yes, role: yes, head: yes, duty: with(Content), keeper: yes},
+	GroupDisband:  {super: yes, role: disbandThere, head: disbandThere},
+	GroupHandOver: {super: yes, role: yes, head: yes, duty: with(Owner)},
+	GroupDuties:   {super: yes, role: yes, head: yes, duty: with(Owner)},
 	// Who is in a group is for those in it: staff of the department see that it exists.
-	GroupRoster:   {super: yes, head: yes, duty: anyDuty, staff: func(o Object) Verdict { return when(o.Joined, Allowed) }},
-	CodeTemporary: {super: yes, head: yes, duty: with(Owner)},
+	GroupRoster:   {super: yes, role: yes, head: yes, duty: anyDuty, staff: func(o Object) Verdict { return when(o.Joined, Allowed) }},
+	CodeTemporary: {super: yes, role: yes, head: yes, duty: with(Owner)},
 	CodePermanent: {
 		super: func(o Object) Verdict {
 			switch {
@@ -133,35 +156,40 @@ var table = map[Right]rule{
 			}
 			return Allowed
 		},
-		head: func(o Object) Verdict {
-			return when(!o.UserStarted && !o.External && !o.OpenToAll, Allowed)
-		},
+		head: permanentAsHead,
+		role: permanentAsHead,
 	},
-	CodeRevoke: {super: yes, head: yes, duty: func(d Duty, o Object) Verdict {
+	CodeRevoke: {super: yes, head: yes, role: yes, duty: func(d Duty, o Object) Verdict {
 		return when(d&Owner != 0 && !o.Permanent, Allowed)
 	}},
-	CodeAdopt:        {super: yes, head: yes},
-	CodeDownload:     {super: yes, head: yes, duty: anyDuty},
-	ScansSee:         {super: yes, head: yes, duty: anyDuty},
-	RequestsDecide:   {super: yes, head: yes, duty: with(Review)},
-	MemberAdd:        {super: yes, head: yes, duty: with(Review)},
-	ScansExport:      {super: yes, head: yes, duty: anyDuty},
+	CodeAdopt:        {super: yes, role: yes, head: yes},
+	CodeDownload:     {super: yes, role: yes, head: yes, duty: anyDuty},
+	ScansSee:         {super: yes, role: yes, head: yes, duty: anyDuty},
+	RequestsDecide:   {super: yes, role: yes, head: yes, duty: with(Review)},
+	MemberAdd:        {super: yes, role: yes, head: yes, duty: with(Review)},
+	ScansExport:      {super: yes, role: yes, head: yes, duty: anyDuty},
 	FullExport:       {super: func(Object) Verdict { return NeedsApproval }},
-	AuditRead:        {super: yes, head: yes},
+	AuditRead:        {super: yes, role: yes, head: yes},
 	OrganisationEdit: {super: yes},
-	ApprovalsSee:     {super: yes, head: yes},
+	ApprovalsSee:     {super: yes, role: yes, head: yes},
 	ApprovalsDecide:  {super: yes},
 	SupersAppoint:    {super: func(Object) Verdict { return NeedsApproval }},
 	RecertSee:        {super: yes, head: yes},
 	// A round is the heads' own word for what is below them: nobody gives it for them where there is one.
 	RecertConfirm: {super: func(o Object) Verdict { return when(o.Headless, Allowed) }, head: yes},
 	RecertPlan:    {super: yes},
+	PolicyTrace:   {super: yes},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.
 // Asked without an object (Path and GroupID zero) it answers for the page or
-// form: a head counts as being in scope, a duty on any group counts.
+// form: a head counts as being in scope; a duty on any group and a role
+// anywhere count.
 func Decide(a Actor, r Right, o Object) Verdict {
+	return a.Creation.govern(a, r, o, decide(a, r, o))
+}
+
+func decide(a Actor, r Right, o Object) Verdict {
 	row, known := table[r]
 	switch {
 	case !known || a.Kind == Guest:
@@ -175,6 +203,11 @@ func Decide(a Actor, r Right, o Object) Verdict {
 	best := Denied
 	if a.Leads(o.Path) || noObject && a.Head() {
 		best = better(best, ask(row.head, o))
+	}
+	for _, g := range a.Grants {
+		if g.covers(r, o.Path) || noObject && slices.Contains(g.Rights, r) {
+			best = better(best, ask(row.role, o))
+		}
 	}
 	if row.duty != nil {
 		for id, d := range a.Duties {
@@ -208,7 +241,7 @@ func better(a, b Verdict) Verdict {
 
 // sees reports whether o is in a's own scope: what a may know exists.
 func (a Actor) sees(o Object) bool {
-	return a.Super || a.Leads(o.Path) || o.Joined || a.Duties[o.GroupID] != 0 || slices.Contains(a.Own, o.Path) || o.GroupID != 0 && slices.Contains(a.Keeps, o.GroupID)
+	return a.Super || a.Leads(o.Path) || a.granted(o.Path) || o.Joined || a.Duties[o.GroupID] != 0 || slices.Contains(a.Own, o.Path) || o.GroupID != 0 && slices.Contains(a.Keeps, o.GroupID)
 }
 
 // Check turns a verdict into an error: nil when allowed (or allowed with

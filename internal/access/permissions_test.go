@@ -51,6 +51,7 @@ var cells = []struct {
 	{access.GroupSettings, access.Object{}, "y y n n y n n"},
 	{access.GroupEntry, access.Object{}, "y y n n y n n"},
 	{access.GroupDisband, access.Object{}, "y y n n n n n"},
+	{access.GroupDisband, access.Object{MovedIn: true}, "y n n n n n n"}, // req: D17
 	{access.GroupHandOver, access.Object{}, "y y y n n n n"},
 	{access.GroupDuties, access.Object{}, "y y y n n n n"},
 	{access.GroupRoster, access.Object{}, "y y y y y n n"},
@@ -138,11 +139,11 @@ func TestOwnScopeIsToldWhatIsMissing(t *testing.T) {
 }
 
 func TestScope(t *testing.T) {
-	where, args := access.Scope(tiers["head"], "d.path")
+	where, args := access.Scope(tiers["head"], access.MembersEdit, "d.path")
 	if where != "(d.path LIKE ?)" || len(args) != 1 || args[0] != "/1/2/%" {
 		t.Errorf("%s %v", where, args)
 	}
-	if where, _ := access.Scope(tiers["staff"], "d.path"); where != "1 = 0" {
+	if where, _ := access.Scope(tiers["staff"], access.MembersEdit, "d.path"); where != "1 = 0" {
 		t.Error(where)
 	}
 	if where, args := access.Sight(tiers["staff"], "d.path"); where != "(1 = 0 OR d.path IN ?)" || len(args) != 1 {

@@ -8,25 +8,33 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/audit"
+	"doorplate/internal/code"
 	"doorplate/internal/group"
 )
 
-// States of an approval. Expired is derived: pending past its date.
+// States of an approval. Expired is derived: pending past its date. Void is one
+// that could not be carried out any more when somebody wanted to.
 const (
 	Pending   = "pending"
 	Approved  = "approved"
 	Rejected  = "rejected"
 	Withdrawn = "withdrawn"
 	Expired   = "expired"
+	Void      = "void"
 )
 
 // Kinds of action that wait for a second person. The text of a kind is the
 // catalog key "approvals.kind."+kind.
 const (
 	GroupExternal = "group.create.external"
+	GroupNew      = "group.create" // where creation needs a word, or staff start groups with one
 	SuperAppoint  = "super.appoint"
 	SuperRemove   = "super.remove"
 	ExportKind    = "export"
+	CodeIssue     = "code.issue.open"
+	CodeTerms     = "code.terms.open"
+	GroupOpen     = "group.open"
+	RetentionCut  = "retention.shorten"
 )
 
 // Approval is one action that waits for, or got, a second person's word.
@@ -43,7 +51,11 @@ type Approval struct {
 	DecidedBy    *int64
 	DecidedAt    *time.Time
 	Reason       string
-	Result       string // what came into being, e.g. a group's gid
+	Result       string     // what came into being, e.g. a group's gid
+	Note         string     // why the author asks
+	Print        string     // of the payload: one request for the same thing may wait
+	Void         string     // JSON: the sentence why it can never be carried out any more
+	SeenAt       *time.Time // when the author last looked at the outcome
 
 	AuthorName  string `gorm:"->;-:migration"`
 	DeciderName string `gorm:"->;-:migration"`
@@ -54,8 +66,11 @@ func (Approval) TableName() string { return "approvals" }
 
 // State is the status as of now.
 func (a Approval) State(now time.Time) string {
-	if a.Status == Pending && !now.Before(a.ExpiresAt) {
+	switch {
+	case a.Status == Pending && !now.Before(a.ExpiresAt):
 		return Expired
+	case a.Void != "":
+		return Void
 	}
 	return a.Status
 }
@@ -65,10 +80,12 @@ type Service struct {
 	db     *gorm.DB
 	trail  *audit.Trail
 	groups *group.Service
+	codes  *code.Service
+	sheets map[string]Sheet
 	now    func() time.Time
 }
 
 // New returns the service.
-func New(db *gorm.DB, trail *audit.Trail, groups *group.Service, now func() time.Time) *Service {
-	return &Service{db: db, trail: trail, groups: groups, now: now}
+func New(db *gorm.DB, trail *audit.Trail, groups *group.Service, codes *code.Service, now func() time.Time) *Service {
+	return &Service{db: db, trail: trail, groups: groups, codes: codes, sheets: map[string]Sheet{CSV: csvSheet}, now: now}
 }

@@ -12,7 +12,6 @@ import (
 
 	"doorplate/internal/access"
 	"doorplate/internal/approval"
-	"doorplate/internal/audit"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
 	"doorplate/internal/testkit"
@@ -23,18 +22,17 @@ func TestAFullExportNeedsASecondSuperAdmin(t *testing.T) {
 	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
 		ctx, clock := context.Background(), testkit.NewClock()
 		w := testkit.Org(t, db, clock)
-		trail := audit.New(testkit.Keys(), clock.Now)
-		s := approval.New(db, trail, group.New(db, trail, clock.Now), clock.Now)
+		s := service(db, clock)
 
 		var forbidden fault.Forbidden
-		if _, err := s.AskForExport(ctx, w.Head, "members"); !errors.As(err, &forbidden) {
+		if _, err := s.AskForExport(ctx, w.Head, approval.ExportDraft{What: "members"}, ""); !errors.As(err, &forbidden) {
 			t.Fatalf("a head: %v", err)
 		}
 		var invalid fault.Invalid
-		if _, err := s.AskForExport(ctx, w.Super, "secrets"); !errors.As(err, &invalid) {
+		if _, err := s.AskForExport(ctx, w.Super, approval.ExportDraft{What: "secrets"}, ""); !errors.As(err, &invalid) {
 			t.Fatalf("nonsense: %v", err)
 		}
-		id, err := s.AskForExport(ctx, w.Super, "members")
+		id, err := s.AskForExport(ctx, w.Super, approval.ExportDraft{What: "members"}, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,8 +73,7 @@ func TestExportedScansAndTrail(t *testing.T) {
 	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
 		ctx, clock := context.Background(), testkit.NewClock()
 		w := testkit.Org(t, db, clock)
-		trail := audit.New(testkit.Keys(), clock.Now)
-		s := approval.New(db, trail, group.New(db, trail, clock.Now), clock.Now)
+		s := service(db, clock)
 		g, _ := w.Group(t, db, "群", group.Internal, group.Approval, w.RD, 10)
 		c, _ := w.Code(t, db, g, "前台", nil, w.Super.MemberID)
 		const public = "abcdefghijk" // a random one may begin with a dash, which the file masks
@@ -87,7 +84,7 @@ func TestExportedScansAndTrail(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, want := range map[string]string{"scans": "'=R1,2026-11-22T01:00:00Z,live," + public + ",192.0.2.7,", "audit": `{"head":{`} {
-			id, err := s.AskForExport(ctx, w.Super, what)
+			id, err := s.AskForExport(ctx, w.Super, approval.ExportDraft{What: what}, "")
 			if err != nil {
 				t.Fatal(err)
 			}

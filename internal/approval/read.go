@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/database"
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
@@ -40,6 +42,9 @@ func read(tx *gorm.DB, by access.Actor, id int64) (Approval, error) {
 	} else if err != nil {
 		return a, fmt.Errorf("read approval: %w", err)
 	}
+	if a.RequestedBy == by.MemberID && a.Kind == GroupNew {
+		return a, nil // whoever may start a group sees what became of their own wish
+	}
 	if by.Super || by.Kind == access.System || a.RequestedBy == by.MemberID {
 		return a, access.Check(by, access.ApprovalsSee, access.Object{})
 	}
@@ -60,6 +65,9 @@ type Detail struct {
 	Plan        *group.Plan // of a group to create
 	Lineage     string      // its department
 	Member      *directory.Member
+	Effect      Effect
+	Hindrance   *fault.Conflict // why approving would fail as the world is now
+	Why         *fault.Message  // why it came to nothing
 	CanDecide   bool
 	CanWithdraw bool
 	Own         bool
@@ -78,88 +86,113 @@ func (s *Service) ByID(ctx context.Context, by access.Actor, id int64) (Detail, 
 	d.CanWithdraw = open && d.Own
 	d.CanDecide = open && !d.Own && access.Can(by, access.ApprovalsDecide, access.Object{})
 	d.CanFetch = d.Own && s.Fetchable(a) && access.Can(by, access.FullExport, access.Object{})
-	switch a.Kind {
-	case GroupExternal:
-		return d, d.fillGroup(db)
-	case ExportKind:
+	if a.Void != "" {
+		d.Why = &fault.Message{}
+		if err := json.Unmarshal([]byte(a.Void), d.Why); err != nil {
+			return d, fmt.Errorf("why approval %d is void: %w", a.ID, err)
+		}
+	}
+	k, known := kinds[a.Kind]
+	if !known {
 		return d, nil
 	}
-	return d, d.fillMember(db)
+	if err := k.tell(s, db, &d); err != nil || !open || k.check == nil {
+		return d, err
+	}
+	return d, d.hinder(k.check(s, db, a))
 }
 
-func (d *Detail) fillGroup(tx *gorm.DB) error {
-	d.Plan = &group.Plan{}
-	if err := json.Unmarshal([]byte(d.Payload), d.Plan); err != nil {
-		return fmt.Errorf("payload of approval %d: %w", d.ID, err)
-	}
-	path, err := departmentPath(tx, d.Plan.DepartmentID)
-	if errors.Is(err, fault.NotFound) {
-		return nil // the department is gone; the page says so by its absence
-	} else if err != nil {
-		return err
-	}
-	lineages, err := group.Lineages(tx, []string{path})
-	d.Lineage = lineages[path]
-	return err
-}
-
-func (d *Detail) fillMember(tx *gorm.DB) error {
-	var payload member
-	if err := json.Unmarshal([]byte(d.Payload), &payload); err != nil {
-		return fmt.Errorf("payload of approval %d: %w", d.ID, err)
-	}
-	var m directory.Member
-	err := tx.Select("id", "name", "status", "phone").Where("id = ?", payload.MemberID).Take(&m).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
+// hinder keeps what would stop an approval now.
+func (d *Detail) hinder(err error) error {
+	var c fault.Conflict
+	if errors.As(err, &c) {
+		d.Hindrance = &c
 		return nil
-	} else if err != nil {
-		return fmt.Errorf("read member: %w", err)
 	}
-	d.Member = &m
-	return nil
+	return err
 }
 
 // PageSize is how many rows the list shows.
 const PageSize = 30
 
+// Views of the list.
+const (
+	ForMe = "waiting" // that the reader may decide
+	Mine  = "mine"    // that the reader asked for, whatever became of them
+	Over  = "over"    // decided, withdrawn or past their date
+)
+
+// Filter narrows the list.
+type Filter struct {
+	View   string // "" = ForMe for who decides, else Mine
+	Kind   string // "" = all
+	Author string // part of a name
+	After  int64
+}
+
 // Page is one page of the list.
 type Page struct {
-	Lines []Line
-	Next  int64 // pass it as after; 0 = the last page
+	View    string
+	Lines   []Line
+	Next    int64 // pass it as after; 0 = the last page
+	Decides bool  // the reader decides what others ask for
+	News    int   // outcomes that the reader has not seen
 }
 
 // Line is one request in the list.
 type Line struct {
 	Approval
 	State string
+	New   bool // the reader asked, and has not seen the outcome
 }
 
-// List shows the requests by may see, the latest first: those that wait, or
-// those that are over.
-func (s *Service) List(ctx context.Context, by access.Actor, over bool, after int64) (Page, error) {
+// List shows the requests by may see, the latest first.
+func (s *Service) List(ctx context.Context, by access.Actor, f Filter) (Page, error) {
 	if err := access.Check(by, access.ApprovalsSee, access.Object{}); err != nil {
 		return Page{}, err
 	}
-	now := s.now().UTC()
-	query := visible(named(s.db.WithContext(ctx)), by)
-	if over {
-		query = query.Where("(a.status <> 'pending' OR a.expires_at <= ?)", now)
-	} else {
-		query = query.Where("a.status = 'pending' AND a.expires_at > ?", now)
+	now, db := s.now().UTC(), s.db.WithContext(ctx)
+	out := Page{View: f.View, Decides: access.Can(by, access.ApprovalsDecide, access.Object{})}
+	if out.View != Mine && out.View != Over {
+		if out.View = Mine; out.Decides {
+			out.View = ForMe
+		}
 	}
-	if after > 0 {
-		query = query.Where("a.id < ?", after)
+	query := f.narrow(visible(named(db), by))
+	switch out.View {
+	case ForMe:
+		query = query.Where("a.status = 'pending' AND a.expires_at > ? AND a.requested_by <> ?", now, by.MemberID)
+	case Mine:
+		query = query.Where("a.requested_by = ?", by.MemberID)
+	case Over:
+		query = query.Where("(a.status <> 'pending' OR a.expires_at <= ?)", now)
 	}
 	var rows []Approval
 	if err := query.Order("a.id DESC").Limit(PageSize + 1).Find(&rows).Error; err != nil {
 		return Page{}, fmt.Errorf("list approvals: %w", err)
 	}
-	var out Page
 	if len(rows) > PageSize {
 		rows, out.Next = rows[:PageSize], rows[PageSize-1].ID
 	}
 	for _, a := range rows {
-		out.Lines = append(out.Lines, Line{a, a.State(now)})
+		l := Line{Approval: a, State: a.State(now)}
+		l.New = a.RequestedBy == by.MemberID && a.SeenAt == nil && l.State != Pending
+		out.Lines = append(out.Lines, l)
 	}
-	return out, nil
+	var err error
+	out.News, err = s.News(ctx, by)
+	return out, err
+}
+
+func (f Filter) narrow(query *gorm.DB) *gorm.DB {
+	if _, known := kinds[f.Kind]; known {
+		query = query.Where("a.kind = ?", f.Kind)
+	}
+	if name := strings.TrimSpace(f.Author); name != "" {
+		query = query.Where(`lower(ra.name) LIKE ? ESCAPE '\'`, "%"+database.EscapeLike(strings.ToLower(name))+"%")
+	}
+	if f.After > 0 {
+		query = query.Where("a.id < ?", f.After)
+	}
+	return query
 }

@@ -43,7 +43,7 @@ func (s *Service) SignOut(ctx context.Context, id string, from From) error {
 		if err := tx.Where("id_hash = ?", row.IDHash).Delete(&Session{}).Error; err != nil {
 			return fmt.Errorf("end session: %w", err)
 		}
-		by, err := directory.LoadActor(tx, row.MemberID)
+		by, err := directory.LoadActor(tx, row.MemberID, s.now())
 		if errors.Is(err, fault.NotFound) {
 			return nil
 		} else if err != nil {

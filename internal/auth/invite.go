@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -25,14 +26,14 @@ type Invitee struct {
 // Invitee reads a member that by may invite: fault.NotFound outside by's
 // scope, fault.Forbidden where the right is missing.
 func (s *Service) Invitee(ctx context.Context, by access.Actor, memberID int64) (Invitee, error) {
-	return invitee(s.db.WithContext(ctx), by, memberID)
+	return invitee(s.db.WithContext(ctx), by, memberID, s.now())
 }
 
 // Invite makes an invitation link that works once within InvitationLife and
 // ends the member's older ones. With send, link(token) goes out by SMS as well.
 func (s *Service) Invite(ctx context.Context, by access.Actor, memberID int64, lang string, send bool, link func(token string) string) (token string, err error) {
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		who, err := invitee(tx, by, memberID)
+		who, err := invitee(tx, by, memberID, s.now())
 		if err != nil {
 			return err
 		}
@@ -57,7 +58,7 @@ func (s *Service) Invite(ctx context.Context, by access.Actor, memberID int64, l
 // invitee loads the member and checks the right on any of their departments. A
 // link signs in as its member, so nobody invites a person with more rights than
 // their own.
-func invitee(tx *gorm.DB, by access.Actor, memberID int64) (Invitee, error) {
+func invitee(tx *gorm.DB, by access.Actor, memberID int64, now time.Time) (Invitee, error) {
 	var m directory.Member
 	err := tx.Select("id", "name", "phone").Where("id = ? AND status = ?", memberID, directory.Active).Take(&m).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -65,7 +66,7 @@ func invitee(tx *gorm.DB, by access.Actor, memberID int64) (Invitee, error) {
 	} else if err != nil {
 		return Invitee{}, fmt.Errorf("load the member: %w", err)
 	}
-	them, err := directory.LoadActor(tx, memberID)
+	them, err := directory.LoadActor(tx, memberID, now)
 	if err != nil {
 		return Invitee{}, err
 	}
@@ -90,11 +91,7 @@ func mayInvite(by, them access.Actor) (path string, err error) {
 }
 
 func outranked(by, them access.Actor) error {
-	higher := them.Super
-	for _, led := range them.Led {
-		higher = higher || !by.Leads(led)
-	}
-	if higher && !by.Super {
+	if !by.Outranks(them) {
 		return fault.Forbidden{Right: string(access.HeadsAppoint)}
 	}
 	return nil

@@ -85,7 +85,7 @@ func (s *Service) ActorOf(ctx context.Context, id string) (access.Actor, error) 
 			return access.Actor{}, fmt.Errorf("touch session: %w", err)
 		}
 	}
-	return directory.LoadActor(db, row.MemberID)
+	return directory.LoadActor(db, row.MemberID, now)
 }
 
 // EndSession ends one session by its id. Ending an unknown one is no error.

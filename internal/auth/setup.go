@@ -113,7 +113,7 @@ func (s *Service) SetUp(ctx context.Context, token string, in FirstRun, from Fro
 		if err != nil {
 			return err
 		}
-		by, err := directory.LoadActor(tx, memberID)
+		by, err := directory.LoadActor(tx, memberID, s.now())
 		if err != nil {
 			return err
 		}

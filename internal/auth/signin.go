@@ -133,7 +133,7 @@ func (s *Service) open(ctx context.Context, memberID int64, method string, from 
 }
 
 func (s *Service) admit(tx *gorm.DB, memberID int64, method string, from From) (string, error) {
-	by, err := directory.LoadActor(tx, memberID)
+	by, err := directory.LoadActor(tx, memberID, s.now())
 	if err != nil {
 		return "", err
 	}

@@ -93,8 +93,8 @@ func newHall(t testing.TB, db *gorm.DB, size testkit.Crowd) *hall {
 	h.scans = scan.New(db, testkit.Keys(), h.codes, trail, h.clock.Now)
 	t.Cleanup(h.scans.Close)
 	h.joins = join.New(db, testkit.Keys(), trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, h.clock.Now)
-	h.approvals = approval.New(db, trail, h.groups, h.clock.Now)
-	h.trail = audit.NewLog(db)
+	h.approvals = approval.New(db, trail, h.groups, h.codes, h.clock.Now)
+	h.trail = audit.NewLog(db, trail)
 	h.rounds = recert.New(db, trail, h.codes, h.clock.Now)
 	err := db.Raw("SELECT g.gid FROM groups g JOIN departments d ON d.id = g.department_id WHERE d.path LIKE ? ORDER BY g.id LIMIT 1", h.w.RDPath+"%").Scan(&h.gid).Error
 	if err != nil {
@@ -192,7 +192,7 @@ func (h *hall) lists(t testing.TB, who string, by access.Actor, pages int) []lis
 			_, err := h.trail.List(ctx, by, audit.Filter{From: h.clock.Now().AddDate(0, 0, -400), To: h.clock.Now().AddDate(0, 0, -399)}, 50)
 			return err
 		}},
-		{name: "/approvals", first: func() error { _, err := h.approvals.List(ctx, by, false, 0); return err }},
+		{name: "/approvals", first: func() error { _, err := h.approvals.List(ctx, by, approval.Filter{}); return err }},
 		{name: "approvals that wait", first: func() error { _, err := h.approvals.Waiting(ctx, by, 100); return err }},
 		{name: "the month on the home page", first: func() error { _, err := h.scans.Overview(ctx, by); return err }},
 		{name: "who came", first: func() error { _, err := h.groups.Arrivals(ctx, by, 5); return err }},

@@ -31,23 +31,23 @@ func holdBehind(tx *gorm.DB, f Facts) error {
 
 // checkBehind asks of the groups a permanent code leads on to what is asked of
 // its own: where one of them lets everybody in at once, the code needs a second
-// super admin, whom a form does not have.
-func (d desk) checkBehind(c Code, wrong fault.Invalid) error {
+// super admin.
+func (d desk) checkBehind(c Code) (second bool, err error) {
 	var open []string
 	args := append(behind(d.group.ID, c.ID), d.group.ID)
-	err := d.tx.Raw("SELECT DISTINCT x.type FROM groups x WHERE "+behindSQL+` AND x.id <> ? AND x.status = 'active' AND x.join_mode = 'open'
+	err = d.tx.Raw("SELECT DISTINCT x.type FROM groups x WHERE "+behindSQL+` AND x.id <> ? AND x.status = 'active' AND x.join_mode = 'open'
 		AND x.origin = 'admin' AND (x.type <> 'external' OR `+externalSQL+")", args...).Scan(&open).Error
 	if err != nil {
-		return fmt.Errorf("look for open groups behind the code: %w", err)
+		return false, fmt.Errorf("look for open groups behind the code: %w", err)
 	}
 	for _, kind := range open {
 		switch {
 		case c.narrows(kind):
 		case !d.by.Super:
-			return fault.Forbidden{Right: string(access.CodePermanent) + ".open"}
+			return false, fault.Forbidden{Right: string(access.CodePermanent) + ".open"}
 		default:
-			wrong["validity"] = fault.Msg("codes.error.second.behind")
+			second = true
 		}
 	}
-	return nil
+	return second, nil
 }

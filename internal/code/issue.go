@@ -20,7 +20,8 @@ import (
 
 // Issue makes a code for the group and returns its public id. A wrong form is
 // fault.Invalid, a disbanded group fault.Conflict; what by may not do is
-// fault.Forbidden, naming why. req: A01, A03, A07, A17
+// fault.Forbidden, naming why; what a second super admin has to agree to is
+// NeedsSecond, with what they would agree to. req: A01, A03, A07, A17
 func (s *Service) Issue(ctx context.Context, by access.Actor, gid string, form Form) (string, error) {
 	var public string
 	hash, err := form.hash(ctx) // takes long: not inside the transaction
@@ -42,11 +43,13 @@ func (s *Service) Issue(ctx context.Context, by access.Actor, gid string, form F
 		if g.Status != group.Active {
 			return disbanded(tx, g.ID)
 		}
-		c, err := s.parse(tx, by, g, form)
+		c, second, err := s.parse(tx, by, g, form)
 		if err != nil {
 			return err
 		}
-		c.PasswordHash = hash
+		if c.PasswordHash = hash; second {
+			return s.orSecond(nil, gid, Code{}, c)
+		}
 		if err := Create(tx, &c); err != nil {
 			return err
 		}
@@ -101,23 +104,26 @@ func disbanded(tx *gorm.DB, groupID int64) error {
 }
 
 // parse checks every field and the right to what they ask for.
-func (s *Service) parse(tx *gorm.DB, by access.Actor, g group.Group, form Form) (Code, error) {
+func (s *Service) parse(tx *gorm.DB, by access.Actor, g group.Group, form Form) (Code, bool, error) {
 	d, err := s.desk(tx, by, g)
 	if err != nil {
-		return Code{}, err
+		return Code{}, false, err
+	}
+	if err := d.policies.MayMake(by); err != nil {
+		return Code{}, false, err
 	}
 	if form.Validity == "" {
 		form.Validity = Validities[0]
 	}
 	c := Code{GroupID: g.ID, Fallback: Message, IssuedBy: by.MemberID, IssuedAt: d.now}
-	wrong, err := d.fill(&c, form)
+	wrong, second, err := d.fill(&c, form)
 	if err != nil {
-		return c, err
+		return c, false, err
 	}
 	if c.ValidityFixed, err = d.fixed(form, wrong); err != nil {
-		return c, err
+		return c, false, err
 	}
-	return c, wrong.Or()
+	return c, second, wrong.Or()
 }
 
 // checkAudience keeps the ids of departments that exist. req: A05
@@ -168,21 +174,10 @@ func Permanence(by access.Actor, g group.Group, p directory.Policies, narrow boo
 		right += ".user"
 	case o.External && !o.ExternalPermanent:
 		right += ".external"
-	case o.OpenToAll && by.Leads(o.Path):
+	case o.OpenToAll && by.Holds(access.CodePermanent, o.Path):
 		right += ".open"
 	}
 	return right, false
-}
-
-func checkPermanent(by access.Actor, g group.Group, p directory.Policies, narrow bool, wrong fault.Invalid) error {
-	missing, needsSecond := Permanence(by, g, p, narrow)
-	if missing != "" {
-		return fault.Forbidden{Right: missing}
-	}
-	if needsSecond {
-		wrong["validity"] = fault.Msg("codes.error.second")
-	}
-	return nil
 }
 
 // details are what the audit trail keeps of a code's terms.

@@ -50,10 +50,10 @@ func (s *Service) All(ctx context.Context, by access.Actor, view, after string) 
 	return s.list(s.db.WithContext(ctx), where, args, view, after)
 }
 
-// visible narrows to the groups in scope as super admin or head, and to those
+// visible narrows to the groups whose codes by may see in scope, and to those
 // by has a duty on.
 func visible(by access.Actor) (string, []any) {
-	where, args := access.Scope(by, "d.path")
+	where, args := access.Scope(by, access.CodeDownload, "d.path")
 	if len(by.Duties) == 0 {
 		return where, args
 	}

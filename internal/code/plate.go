@@ -259,9 +259,7 @@ func (s *Service) HandOutMany(tx *gorm.DB, by access.Actor, sel Selection, forma
 
 // manyEvent names what a selection is about, and who may read of it.
 func (s *Service) manyEvent(tx *gorm.DB, by access.Actor, sel Selection) (e audit.Event, err error) {
-	if len(by.Led) > 0 {
-		e.DepartmentPath = by.Led[0]
-	}
+	e.DepartmentPath = by.Seat(access.CodeDownload)
 	switch {
 	case sel.Group != "":
 		var g group.Group

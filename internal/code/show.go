@@ -102,7 +102,7 @@ func (s *Service) can(tx *gorm.DB, by access.Actor, f Facts) (Can, error) {
 		Issue:     f.GroupStatus == group.Active && access.Can(by, access.CodeTemporary, o),
 		Download:  access.Can(by, access.CodeDownload, o),
 		Export:    access.Can(by, access.ScansExport, o),
-		Addresses: by.Super || by.Leads(f.DepartmentPath),
+		Addresses: by.Holds(access.ScansSee, f.DepartmentPath),
 		Revoke:    access.Can(by, access.CodeRevoke, o),
 	}
 	var err error

@@ -60,34 +60,6 @@ type Facts struct {
 	RecertDue      *time.Time // from when on the code stands still because no head confirmed it; nil: confirmed
 }
 
-// State derives the state at now. stateSQL says the same to the database; a
-// property test compares them. req: A09, A10, A11, A13, B15, C06
-func (f Facts) State(now time.Time) State {
-	switch {
-	case f.GroupStatus != group.Active:
-		return Disbanded
-	case f.ReplacedBy != nil:
-		return Replaced
-	case f.RevokedAt != nil:
-		return Revoked
-	case f.ValidUntil != nil && !f.ValidUntil.After(now):
-		return Expired
-	case f.SuspendedAt != nil || !f.IssuerOK || f.Unconfirmed(now):
-		return Suspended
-	case f.JoinMode == group.Off || f.JoiningOff:
-		return Off
-	case f.ValidFrom != nil && f.ValidFrom.After(now):
-		return NotYet
-	case !f.Hours.OpenAt(now.In(f.Location())):
-		return Closed
-	case f.TotalCap > 0 && f.Total >= int64(f.TotalCap):
-		return Exhausted
-	case f.DailyCap > 0 && f.Today(now) >= int64(f.DailyCap):
-		return Limited
-	}
-	return Live
-}
-
 // Dead reports whether a state is answered 410: there is nothing to distribute.
 func (s State) Dead() bool {
 	return s == Expired || s == Revoked || s == Replaced || s == Disbanded || s == Suspended
@@ -131,12 +103,20 @@ func (f Facts) Object(joined bool) access.Object {
 
 // issuerSQL holds for an issuer m who could issue the code c for the group g in
 // department d today. It follows the rows code.temporary and code.permanent of
-// the table of rights.
+// the table of rights. A code that a deputy issued lives while they are listed
+// as one: whether the heads are away today must not switch doors on and off.
 const issuerSQL = `(m.status = 'active' AND (
 	(m.super_admin AND (c.validity <> 'permanent' OR g.origin = 'admin' AND (g.type <> 'external' OR ` + externalSQL + `)))
 	OR ((c.validity <> 'permanent' OR g.origin = 'admin' AND g.type <> 'external') AND EXISTS (
 		SELECT 1 FROM department_heads h JOIN departments hd ON hd.id = h.department_id
-		WHERE h.member_id = m.id AND d.path LIKE hd.path || '%'))
+		WHERE h.member_id = m.id AND d.path LIKE hd.path || '%'
+		UNION ALL
+		SELECT 1 FROM department_deputies dp JOIN departments pd ON pd.id = dp.department_id
+		WHERE dp.member_id = m.id AND d.path LIKE pd.path || '%'
+		UNION ALL
+		SELECT 1 FROM role_grants rg JOIN departments rd ON rd.id = rg.department_id JOIN role_rights rr ON rr.role_id = rg.role_id
+		WHERE rg.member_id = m.id AND d.path LIKE rd.path || '%'
+			AND rr.right_name = CASE WHEN c.validity = 'permanent' THEN 'code.permanent' ELSE 'code.temporary' END))
 	OR (c.validity <> 'permanent' AND g.owner_id IS NOT NULL AND g.owner_id = m.id)))`
 
 const (

@@ -61,6 +61,7 @@ func arrange(r *rapid.T, db *gorm.DB, w testkit.World, now time.Time, group, id 
 	if flag("owned", 2) {
 		owner = &issuer
 	}
+	extra(r, run, w, issuer, now)
 	run("UPDATE groups SET status = ?, type = ?, origin = ?, join_mode = ?, owner_id = ? WHERE id = ?",
 		pick(r, "disbanded", 8, "disbanded", "active"), rapid.SampledFrom([]string{"internal", "external", "training"}).Draw(r, "type"),
 		pick(r, "user", 3, "user", "admin"), pick(r, "off", 6, "off", "approval"), owner, group)
@@ -128,14 +129,14 @@ func compare(r *rapid.T, db *gorm.DB, s *code.Service, w testkit.World, now time
 			r.Fatalf("SQL says %s, Go says %s of %+v", item.Now, f.State(now), f)
 		}
 	}
-	if want := qualifies(r, db, f); want != f.IssuerOK {
+	if want := qualifies(r, db, f, now); want != f.IssuerOK {
 		r.Fatalf("SQL says the issuer qualifies: %v, the table of rights: %v, of %+v", f.IssuerOK, want, f)
 	}
 	return f.State(now)
 }
 
-func qualifies(r *rapid.T, db *gorm.DB, f code.Facts) bool {
-	a, err := directory.LoadActor(db, f.IssuedBy)
+func qualifies(r *rapid.T, db *gorm.DB, f code.Facts, now time.Time) bool {
+	a, err := directory.LoadActor(db, f.IssuedBy, now)
 	if err != nil {
 		return false
 	}
@@ -147,6 +148,7 @@ func qualifies(r *rapid.T, db *gorm.DB, f code.Facts) bool {
 	if f.GroupStatus != "active" && f.GroupOwnerID != nil && *f.GroupOwnerID == f.IssuedBy {
 		a.Duties[f.GroupID] |= access.Owner
 	}
+	a.Acting = standing(r, db, f.IssuedBy)
 	o := f.Object(false)
 	o.ExternalPermanent = p.ExternalPermanent
 	right := access.CodeTemporary
@@ -154,4 +156,37 @@ func qualifies(r *rapid.T, db *gorm.DB, f code.Facts) bool {
 		right = access.CodePermanent
 	}
 	return access.Can(a, right, o)
+}
+
+// extra makes the issuer a deputy and the holder of a role, or neither.
+func extra(r *rapid.T, run func(string, ...any), w testkit.World, issuer int64, now time.Time) {
+	for _, table := range []string{"role_grants", "role_rights", "roles", "department_deputies"} {
+		run("DELETE FROM " + table)
+	}
+	place := func(name string) int64 {
+		return rapid.SampledFrom([]int64{w.Root, w.RD, w.Platform, w.Marketing}).Draw(r, name)
+	}
+	if rapid.IntRange(1, 4).Draw(r, "deputy") == 1 {
+		run("INSERT INTO department_deputies (department_id, member_id) VALUES (?, ?)", place("deputy of"), issuer)
+	}
+	if rapid.IntRange(1, 2).Draw(r, "role") == 1 {
+		return
+	}
+	run("INSERT INTO roles (id, name, created_at, updated_at) VALUES (1, '发码员', ?, ?)", now, now)
+	for _, right := range []access.Right{access.CodeTemporary, access.CodePermanent, access.AuditRead} {
+		if rapid.Bool().Draw(r, string(right)) {
+			run("INSERT INTO role_rights (role_id, right_name) VALUES (1, ?)", right)
+		}
+	}
+	run("INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at) VALUES (1, ?, ?, ?, ?)",
+		issuer, place("role for"), w.Super.MemberID, now)
+}
+
+// standing reads where a member is a deputy, whether the heads are away or not.
+func standing(r *rapid.T, db *gorm.DB, id int64) (stands []access.Stand) {
+	err := db.Raw("SELECT d.path FROM department_deputies dp JOIN departments d ON d.id = dp.department_id WHERE dp.member_id = ?", id).Scan(&stands).Error
+	if err != nil {
+		r.Fatal(err)
+	}
+	return stands
 }

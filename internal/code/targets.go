@@ -161,7 +161,7 @@ func departments(tx *gorm.DB) ([]group.Home, error) {
 
 // readChoices lists active groups for which by may issue codes and that are no targets yet.
 func (p *TargetsPage) readChoices(tx *gorm.DB, by access.Actor, q string) error {
-	where, args := access.Scope(by, "d.path")
+	where, args := access.Scope(by, access.CodeTemporary, "d.path")
 	where, args = "("+where+" OR g.owner_id = ?)", append(args, by.MemberID)
 	args = append([]any{p.ID, p.GroupID}, args...)
 	if q = strings.TrimSpace(q); q != "" {

@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/audit"
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
@@ -51,9 +52,9 @@ func (s *Service) desk(tx *gorm.DB, by access.Actor, g group.Group) (desk, error
 	return d, err
 }
 
-// fill lays a form over a code. It returns what is wrong with the fields, and
-// fault.Forbidden for terms that by may not issue.
-func (d desk) fill(c *Code, form Form) (wrong fault.Invalid, err error) {
+// fill lays a form over a code. It returns what is wrong with the fields, whether
+// a second super admin has to agree, and fault.Forbidden for terms that by may not issue.
+func (d desk) fill(c *Code, form Form) (wrong fault.Invalid, second bool, err error) {
 	wrong = fault.Invalid{}
 	c.Label = checkLabel(form.Label, d.group.Name, wrong)
 	d.setTimes(c, form, wrong)
@@ -62,26 +63,25 @@ func (d desk) fill(c *Code, form Form) (wrong fault.Invalid, err error) {
 	c.TotalCap = checkCap("total_cap", form.TotalCap, wrong)
 	c.Networks = checkNetworks(form.Networks, wrong)
 	if c.Audience, err = checkAudience(d.tx, form.Audience, wrong); err != nil {
-		return wrong, err
+		return wrong, false, err
 	}
 	c.AudienceRoles = checkRoles(form.Roles, wrong)
 	if c.AudiencePeople, err = checkPeople(d.tx, c.AudiencePeople, form, wrong); err != nil {
-		return wrong, err
+		return wrong, false, err
 	}
 	checkPassword(form.Password, wrong)
+	d.checkNature(*c, form, wrong)
 	if c.Benefit = oneLine(form.Benefit); utf8.RuneCountInString(c.Benefit) > MaxBenefit {
 		wrong["benefit"] = fault.Msg("codes.error.label.long", "Max", MaxBenefit)
 	}
-	if err := d.setFallback(c, form, wrong); err != nil || c.Validity != Permanent {
-		return wrong, err
+	if err := d.setFallback(c, form, wrong); err != nil {
+		return wrong, false, err
 	}
 	if form.Validity == Permanent && !form.ConfirmPermanent {
 		wrong["confirm_permanent"] = fault.Msg("codes.error.confirm")
 	}
-	if err := checkPermanent(d.by, d.group, d.policies, c.narrows(d.group.Type), wrong); err != nil {
-		return wrong, err
-	}
-	return wrong, d.checkBehind(*c, wrong)
+	second, err = d.needsSecond(*c)
+	return wrong, second, err
 }
 
 // setTimes sets start and end. Days are counted from the start.
@@ -176,7 +176,7 @@ func (d desk) fixed(form Form, wrong fault.Invalid) (bool, error) {
 // SaveTerms changes a code's terms: nothing that was printed changes, the next
 // scan is decided by the new ones. by needs the rights to issue the code as it
 // is and as it becomes. A form filled from older terms is fault.Conflict,
-// naming who changed them.
+// naming who changed them; terms that a second super admin has to agree to are NeedsSecond.
 func (s *Service) SaveTerms(ctx context.Context, by access.Actor, publicID string, form Form) error {
 	hash, err := form.hash(ctx)
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *Service) SaveTerms(ctx context.Context, by access.Actor, publicID strin
 			return fault.Forbidden{Right: missing}
 		}
 		c := f.Code
-		wrong, err := d.fill(&c, form)
+		wrong, second, err := d.fill(&c, form)
 		if err != nil {
 			return err
 		}
@@ -212,7 +212,16 @@ func (s *Service) SaveTerms(ctx context.Context, by access.Actor, publicID strin
 			return err
 		}
 		c.setPassword(hash, form)
-		return s.saveTerms(tx, by, f, c)
+		if second {
+			if approved, err := d.agreed(f.Code, c); err != nil || !approved {
+				return s.orSecond(err, f.GroupGID, f.Code, c)
+			}
+		}
+		event, changed, err := s.saveTerms(tx, by, f, c)
+		if err != nil || !changed {
+			return err
+		}
+		return s.trail.Record(tx, by, event)
 	})
 }
 
@@ -225,10 +234,11 @@ func (c *Code) setPassword(hash string, form Form) {
 	}
 }
 
-func (s *Service) saveTerms(tx *gorm.DB, by access.Actor, f Facts, c Code) error {
+// saveTerms writes what differs. The caller records the event.
+func (s *Service) saveTerms(tx *gorm.DB, by access.Actor, f Facts, c Code) (audit.Event, bool, error) {
 	set := termChanges(f.Code, c)
 	if len(set) == 0 {
-		return nil
+		return audit.Event{}, false, nil
 	}
 	if c.Validity == Permanent && f.Validity != Permanent {
 		set["issued_by"] = by.MemberID // who answers for it: the issuer of a temporary code may lack the right to a permanent one
@@ -238,14 +248,14 @@ func (s *Service) saveTerms(tx *gorm.DB, by access.Actor, f Facts, c Code) error
 	if _, changed := set["password_hash"]; changed {
 		// Who knew the old one is asked for the new one.
 		if err := tx.Exec("UPDATE join_sessions SET password_ok = ? WHERE code_id = ? AND password_ok", false, f.ID).Error; err != nil {
-			return fmt.Errorf("forget the old password: %w", err)
+			return audit.Event{}, false, fmt.Errorf("forget the old password: %w", err)
 		}
 	}
 	set["version"], set["terms_by"], set["terms_at"] = f.Version+1, by.MemberID, s.now().UTC()
 	if err := tx.Model(&Code{}).Where("id = ?", f.ID).Updates(set).Error; err != nil {
-		return fmt.Errorf("save terms: %w", err)
+		return audit.Event{}, false, fmt.Errorf("save terms: %w", err)
 	}
-	return s.trail.Record(tx, by, event("code.terms", f, details))
+	return event("code.terms", f, details), true, nil
 }
 
 // termChanges are the columns in which two versions of a code's terms differ.

@@ -85,7 +85,7 @@ func TestFill(t *testing.T) {
 		if err != nil || r.Broken != nil || r.Unsealed == 0 {
 			t.Errorf("audit: %+v %v", r, err)
 		}
-		if _, err := directory.LoadActor(db, 1); err != nil {
+		if _, err := directory.LoadActor(db, 1, now); err != nil {
 			t.Error(err)
 		}
 	})

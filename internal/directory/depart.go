@@ -148,7 +148,7 @@ func (s *Service) depart(tx *gorm.DB, by access.Actor, m Member, reason string) 
 		return nil, fmt.Errorf("mark departed: %w", err)
 	}
 	var ended []Ended
-	for _, e := range slices.Concat(s.effects, []Effect{{Key: "heads", End: endHeads}}) {
+	for _, e := range slices.Concat(s.effects, []Effect{{Key: "heads", End: endHeads}, {Key: "roles", End: endRoles}}) {
 		count, err := e.End(tx, by, m.ID, at)
 		if err != nil {
 			return nil, fmt.Errorf("departure, %s: %w", e.Key, err)

@@ -34,14 +34,14 @@ func TestDepartEndsEverythingAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := "[{memberships 1} {heads 1}]"
+		want := "[{memberships 1} {heads 1} {roles 0}]"
 		if p.Receipt == nil || fmt.Sprint(p.Receipt.Ended) != want || fmt.Sprint(before) != want {
 			t.Errorf("foretold %v, receipt %+v, want %s", before, p.Receipt, want)
 		}
 		if p.DepartedBy != o.w.Head.Name || p.LiveCodes != 1 || len(p.Groups) != 1 || !p.Groups[0].Owner || p.CanEdit {
 			t.Errorf("profile %+v", p)
 		}
-		if _, err := directory.LoadActor(o.db, o.w.Staff.MemberID); !errors.Is(err, fault.NotFound) {
+		if _, err := directory.LoadActor(o.db, o.w.Staff.MemberID, o.clock.Now()); !errors.Is(err, fault.NotFound) {
 			t.Errorf("they still act: %v", err)
 		}
 		var c fault.Conflict

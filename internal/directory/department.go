@@ -138,6 +138,9 @@ func (s *Service) MoveDepartment(ctx context.Context, by access.Actor, id, paren
 			parentID = t.Root.ID
 		}
 		parent := t.byID[parentID]
+		if err := mayHang(by, n, parent); err != nil {
+			return err
+		}
 		if err := checkMove(t, n, parent); err != nil || n.Parent == parent {
 			return err
 		}
@@ -223,6 +226,8 @@ func (s *Service) emptied(tx *gorm.DB, n *Node) error {
 	for _, use := range []struct{ key, query string }{
 		{"members", `SELECT count(*) FROM member_departments md JOIN members m ON m.id = md.member_id WHERE md.department_id = ? AND m.status = 'active'`},
 		{"heads", `SELECT count(*) FROM department_heads WHERE department_id = ?`},
+		{"deputies", `SELECT count(*) FROM department_deputies WHERE department_id = ?`},
+		{"grants", `SELECT count(*) FROM role_grants WHERE department_id = ?`},
 		{"groups", `SELECT count(*) FROM groups WHERE department_id = ?`},
 	} {
 		var count int

@@ -62,7 +62,7 @@ func (o office) count(query string, args ...any) (n int) {
 // head is the head of 研发中心 as LoadActor reads them now.
 func (o office) actor(id int64) access.Actor {
 	o.t.Helper()
-	a, err := directory.LoadActor(o.db, id)
+	a, err := directory.LoadActor(o.db, id, o.clock.Now())
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -120,9 +120,7 @@ func storable(s string) string {
 func importEvent(action string, i Import, by access.Actor) audit.Event {
 	e := audit.Event{Action: action, Object: audit.Object{Kind: "import", ID: strconv.FormatInt(i.ID, 10), Name: i.FileName},
 		Details: map[string]any{"dry_run": i.DryRun, "rows": i.RowsTotal}}
-	if len(by.Led) > 0 {
-		e.DepartmentPath = by.Led[0]
-	}
+	e.DepartmentPath = by.Seat(access.MembersEdit)
 	if i.RowsDone > 0 {
 		e.Details["created"], e.Details["changed"], e.Details["unchanged"], e.Details["refused"] = i.Created, i.Changed, i.Unchanged, i.Refused
 	}

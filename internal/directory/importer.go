@@ -179,7 +179,7 @@ var errRights = errors.New("rights changed")
 func (r *run) catchUp(ctx context.Context) error {
 	db := r.s.db.WithContext(ctx)
 	var err error
-	if r.by, err = directoryActor(db, r.CreatedBy); err != nil {
+	if r.by, err = directoryActor(db, r.CreatedBy, r.s.now()); err != nil {
 		return err
 	}
 	if r.RowsDone == 0 {
@@ -219,8 +219,8 @@ func (r *run) restart(db *gorm.DB) error {
 }
 
 // directoryActor reads the rights of who started an import; one who departed has none.
-func directoryActor(tx *gorm.DB, id int64) (access.Actor, error) {
-	a, err := LoadActor(tx, id)
+func directoryActor(tx *gorm.DB, id int64, now time.Time) (access.Actor, error) {
+	a, err := LoadActor(tx, id, now)
 	if errors.Is(err, fault.NotFound) {
 		return access.Actor{Kind: access.Member, MemberID: id}, nil
 	}
@@ -275,11 +275,11 @@ func (r *run) hold(tx *gorm.DB) error {
 	} else if done.RowsAffected == 0 {
 		return errStopped
 	}
-	by, err := directoryActor(tx, r.CreatedBy)
+	by, err := directoryActor(tx, r.CreatedBy, r.s.now())
 	if err != nil {
 		return err
 	}
-	if !access.Can(by, access.MembersEdit, access.Object{}) || by.Super != r.by.Super || !slices.Equal(by.Led, r.by.Led) {
+	if !access.Can(by, access.MembersEdit, access.Object{}) || by.Super != r.by.Super || !slices.Equal(by.Paths(access.MembersEdit), r.by.Paths(access.MembersEdit)) || !slices.Equal(by.Led, r.by.Led) {
 		return errRights
 	}
 	return nil

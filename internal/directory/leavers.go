@@ -21,7 +21,7 @@ const leaverDays = 30
 
 // Leavers are the latest departures in by's scope, of the last days.
 func (s *Service) Leavers(ctx context.Context, by access.Actor, limit int) (all []Leaver, err error) {
-	where, scope := access.Scope(by, "d.path")
+	where, scope := access.Scope(by, access.MemberDepart, "d.path")
 	args := append(append(append([]any{}, scope...), s.now().UTC().AddDate(0, 0, -leaverDays)), scope...)
 	err = s.db.WithContext(ctx).Raw(`SELECT m.id, m.name, m.departed_at, coalesce((SELECT d.name FROM member_departments md JOIN departments d ON d.id = md.department_id
 			WHERE md.member_id = m.id AND `+where+` ORDER BY d.depth, d.id LIMIT 1), '') AS department FROM members m

@@ -67,10 +67,10 @@ func scopeOf(by access.Actor) sqlText {
 	if by.Super || by.Kind == access.System {
 		return sqlText{text: "1 = 1"}
 	}
-	if !by.Head() {
+	if !by.HoldsAny(access.ContactsSee) {
 		return sqlText{text: "1 = 0"}
 	}
-	return belongs(access.Scope(by, "d.path"))
+	return belongs(access.Scope(by, access.ContactsSee, "d.path"))
 }
 
 // nearOf keeps the members whose page by may open.
@@ -84,7 +84,7 @@ func nearOf(by access.Actor) sqlText {
 
 // namesOf keeps the members whose names by may know.
 func namesOf(by access.Actor) sqlText {
-	if by.Super || by.Head() || len(by.Duties) > 0 {
+	if by.Manages() {
 		return sqlText{text: "1 = 1"}
 	}
 	return nearOf(by)
@@ -160,7 +160,7 @@ func searchWhere(db *gorm.DB, by access.Actor, q Search) (sqlText, error) {
 // within keeps a department's members, with those of the departments below it
 // for whoever leads it; colleagues see the department itself.
 func within(by access.Actor, path string) sqlText {
-	if by.Super || by.Leads(path) {
+	if by.Holds(access.ContactsSee, path) {
 		return belongs("d.path LIKE ?", []any{path + "%"})
 	}
 	return belongs("d.path = ?", []any{path})

@@ -30,15 +30,27 @@ type place struct {
 	Path  string
 	Leads bool // heads it
 	Own   bool // belongs to it
+	Held  bool // is its deputy or holds a role for it
+	// Beyond says that such a role brings more than heads have.
+	Beyond bool
 }
 
-// placesOf reads where a member belongs and what they lead.
+// placesOf reads where a member belongs and what they lead, then what they only
+// stand in or hold a role for.
 func placesOf(tx *gorm.DB, memberID int64) ([]place, error) {
 	var places []place
-	err := tx.Raw(`SELECT d.id, d.path, h.member_id IS NOT NULL AS leads, md.member_id IS NOT NULL AS own FROM departments d
+	err := tx.Raw(`SELECT d.id, d.path, h.member_id IS NOT NULL AS leads, md.member_id IS NOT NULL AS own,
+			EXISTS (SELECT 1 FROM department_deputies x WHERE x.department_id = d.id AND x.member_id = ?)
+				OR EXISTS (SELECT 1 FROM role_grants x WHERE x.department_id = d.id AND x.member_id = ?) AS held,
+			EXISTS (SELECT 1 FROM role_grants x JOIN role_rights rr ON rr.role_id = x.role_id
+				WHERE x.department_id = d.id AND x.member_id = ? AND rr.right_name IN ?) AS beyond
+		FROM departments d
 		LEFT JOIN department_heads h ON h.department_id = d.id AND h.member_id = ?
 		LEFT JOIN member_departments md ON md.department_id = d.id AND md.member_id = ?
-		WHERE h.member_id IS NOT NULL OR md.member_id IS NOT NULL ORDER BY d.id`, memberID, memberID).Scan(&places).Error
+		WHERE h.member_id IS NOT NULL OR md.member_id IS NOT NULL
+			OR d.id IN (SELECT department_id FROM department_deputies WHERE member_id = ? UNION SELECT department_id FROM role_grants WHERE member_id = ?)
+		ORDER BY h.member_id IS NULL AND md.member_id IS NULL, d.id`,
+		memberID, memberID, memberID, access.BeyondHeads(), memberID, memberID, memberID, memberID).Scan(&places).Error
 	if err != nil {
 		return nil, fmt.Errorf("read departments of member: %w", err)
 	}
@@ -72,8 +84,7 @@ func checkMember(by access.Actor, r access.Right, m Member, places []place) erro
 	if verdict != nil {
 		return verdict
 	}
-	above := slices.ContainsFunc(places, func(p place) bool { return p.Leads && !by.Leads(p.Path) })
-	if m.SuperAdmin || above {
+	if m.SuperAdmin || m.ID != by.MemberID && above(by, places) {
 		return fault.Forbidden{Right: string(r)}
 	}
 	return nil
@@ -218,7 +229,7 @@ func checkTwins(tx *gorm.DB, by access.Actor, f fields, id int64, wrong fault.In
 		if err != nil {
 			return err
 		}
-		if by.Super || slices.ContainsFunc(places, func(p place) bool { return p.Own && by.Leads(p.Path) }) {
+		if slices.ContainsFunc(places, func(p place) bool { return p.Own && by.Holds(access.ContactsSee, p.Path) }) {
 			wrong[c.field] = fault.Msg("contacts.field."+key+".taken.by", "Name", twin.Name)
 		}
 	}
@@ -231,7 +242,7 @@ func checkTwins(tx *gorm.DB, by access.Actor, f fields, id int64, wrong fault.In
 func wantedDepartments(tx *gorm.DB, by access.Actor, chosen []int64, places []place, wrong fault.Invalid) ([]Department, error) {
 	ids := slices.Clone(chosen)
 	for _, p := range places {
-		if p.Own && !by.Super && !by.Leads(p.Path) {
+		if p.Own && !by.Holds(access.MembersEdit, p.Path) {
 			ids = append(ids, p.ID)
 		}
 	}
@@ -246,7 +257,7 @@ func wantedDepartments(tx *gorm.DB, by access.Actor, chosen []int64, places []pl
 	slices.Sort(ids)
 	mine := 0
 	for _, d := range found {
-		if by.Super || by.Leads(d.Path) {
+		if by.Holds(access.MembersEdit, d.Path) {
 			mine++
 		} else if slices.Contains(chosen, d.ID) {
 			wrong["department_id"] = fault.Msg("contacts.member.department.scope")

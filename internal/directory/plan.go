@@ -16,6 +16,8 @@ type person struct {
 	super   bool
 	belongs map[int64]bool
 	leads   map[int64]bool
+	held    []int64 // departments stood in for or holding a role for
+	beyond  bool    // a role brings more than heads have
 }
 
 // Outcomes of a row.
@@ -172,7 +174,7 @@ func (p *planner) allowed(row *plannedRow, who *person) bool {
 		row.refuse("", "import.cause.super")
 	case !p.knows(who):
 		row.refuse("", "import.cause.foreign")
-	case slices.ContainsFunc(slices.Collect(maps.Keys(who.leads)), func(id int64) bool { return !p.leads(id) }):
+	case !p.outranks(who):
 		row.refuse("", "import.cause.above")
 	case row.head != "" && slices.ContainsFunc(row.nodes, func(n *Node) bool { return who.leads[n.ID] != (row.head == "on") }):
 		row.refuse("head", "import.cause.appoint")
@@ -184,7 +186,7 @@ func (p *planner) allowed(row *plannedRow, who *person) bool {
 
 func (p *planner) leads(id int64) bool {
 	n := p.tree.Node(id)
-	return n != nil && p.by.Leads(n.Path)
+	return n != nil && p.by.Holds(access.MembersEdit, n.Path)
 }
 
 // knows reports whether who belongs to the actor's scope.
@@ -247,7 +249,7 @@ func (p *planner) resolve(row *plannedRow, path string) *Node {
 		}
 		at = next
 	}
-	if !p.by.Super && !p.by.Leads(at.Path) {
+	if !p.by.Holds(access.MembersEdit, at.Path) {
 		row.refuse("department", "import.cause.department.scope", "Name", at.Name)
 		return nil
 	}
@@ -315,7 +317,7 @@ func (p *planner) moves(row *plannedRow, who *person) (moved bool) {
 	}
 	for id := range who.belongs {
 		if n := p.tree.Node(id); n != nil && !want[id] {
-			if p.by.Super || p.by.Leads(n.Path) {
+			if p.by.Holds(access.MembersEdit, n.Path) {
 				row.departs = append(row.departs, n)
 				moved = true
 			} else {

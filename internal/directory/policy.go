@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"doorplate/internal/access"
 )
 
 // Policies are the organisation's editable switches and numbers. Only what
@@ -31,6 +33,9 @@ type Policies struct {
 	UpstreamWarnHours int      // a reminder so long before the last chat QR image dies
 	RecertDays        int      // heads confirm members and codes this often; 0 = never (source: C52, a quarter)
 	RecertGraceDays   int      // and have so long for it before what is not confirmed stands still
+	StaffGroups       Choice   // staff start groups in their own departments: off, approval, on (req: D13)
+	GroupCreation     Choice   // everybody below super admin makes groups: on, approval, off (req: D18)
+	NoMobileCreation  bool     // no groups and codes from a phone (req: D39)
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -40,6 +45,7 @@ func DefaultPolicies() Policies {
 		GuestPrefixes: []string{"+86"}, SessionIdleHours: 72, SessionMaxDays: 30, RequestDays: 30, ApprovalDays: 14,
 		RefreshDays: 90, ScanTarget: 35, StayTarget: 60, UpstreamWarnHours: 48,
 		RecertDays: 90, RecertGraceDays: 14,
+		StaffGroups: access.CreationOff, GroupCreation: access.CreationOn,
 	}
 }
 
@@ -56,6 +62,7 @@ func (p *Policies) fields() map[string]any {
 		"scan_days": &p.ScanDays, "refresh_days": &p.RefreshDays, "scan_target": &p.ScanTarget, "stay_target": &p.StayTarget,
 		"upstream_warn_hours": &p.UpstreamWarnHours,
 		"recert_days":         &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
+		"staff_groups": &p.StaffGroups, "group_creation": &p.GroupCreation, "no_mobile_creation": &p.NoMobileCreation,
 	}
 }
 
@@ -98,6 +105,8 @@ func parsePolicy(field any, value string) (err error) {
 		*f, err = strconv.Atoi(value)
 	case *[]string:
 		*f = strings.Fields(value)
+	case *Choice:
+		*f = Choice(value)
 	}
 	return err
 }
@@ -110,6 +119,8 @@ func formatPolicy(field any) string {
 		return strconv.Itoa(*f)
 	case *[]string:
 		return strings.Join(*f, " ")
+	case *Choice:
+		return string(*f)
 	}
 	return ""
 }

@@ -60,10 +60,10 @@ func (s *Service) Profile(ctx context.Context, by access.Actor, id int64) (Profi
 	}
 	self := by.MemberID == id
 	near := func(q place) bool { return q.Own && sees(by, q.Path) }
-	if !by.Super && !self && (!slices.ContainsFunc(places, near) || p.Member.Status == Departed && !by.Head()) {
+	if !by.Super && !self && (!slices.ContainsFunc(places, near) || p.Member.Status == Departed && !by.HoldsAny(access.ContactsSee)) {
 		return Profile{}, fault.NotFound
 	}
-	p.InScope = by.Super || self || slices.ContainsFunc(places, func(q place) bool { return q.Own && by.Leads(q.Path) })
+	p.InScope = by.Super || self || slices.ContainsFunc(places, func(q place) bool { return q.Own && by.Holds(access.ContactsSee, q.Path) })
 	if p.Member.Status == Departed && !p.InScope {
 		return Profile{}, fault.NotFound
 	}
@@ -87,7 +87,7 @@ func (s *Service) addPlaces(db *gorm.DB, by access.Actor, places []place, p *Pro
 		return err
 	}
 	for _, q := range places {
-		if n := tree.Node(q.ID); n != nil {
+		if n := tree.Node(q.ID); n != nil && (q.Own || q.Leads) {
 			p.Departments = append(p.Departments, DepartmentRef{ID: q.ID, Path: q.Path, Title: n.Title(), Own: q.Own, Leads: q.Leads, Seen: sees(by, q.Path)})
 		}
 	}
@@ -170,7 +170,7 @@ func (s *Service) DepartmentPage(ctx context.Context, by access.Actor, id int64)
 		return DepartmentPage{}, fault.NotFound
 	}
 	p := DepartmentPage{Department: d, CanEdit: access.Can(by, access.DepartmentsEdit, access.Object{Path: d.Path}),
-		CanMembers: access.Can(by, access.MembersEdit, access.Object{Path: d.Path}), SubtreeIsVisible: by.Super || by.Leads(d.Path)}
+		CanMembers: access.Can(by, access.MembersEdit, access.Object{Path: d.Path}), SubtreeIsVisible: by.Holds(access.ContactsSee, d.Path)}
 	near := nearOf(by)
 	err = db.Raw("SELECT m.id, m.name, "+near.text+` AS near FROM department_heads h JOIN members m ON m.id = h.member_id
 		WHERE h.department_id = ? AND m.status = 'active' ORDER BY m.name, m.id`, append(near.args, id)...).Scan(&p.Heads).Error

@@ -112,38 +112,53 @@ func (p Policies) Texts() map[string]string {
 }
 
 // SavePolicies changes the policies that values names (by stored name) and
-// keeps the others. One wrong value refuses all.
+// keeps the others. One wrong value refuses all; so does a shorter retention,
+// with ErrSecondPerson.
 func (s *Service) SavePolicies(ctx context.Context, by access.Actor, values map[string]string) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		if err := access.Check(by, access.OrganisationEdit, access.Object{}); err != nil {
-			return err
+		shorter, err := s.SavePoliciesIn(tx, by, values)
+		if err == nil && shorter != nil {
+			return ErrSecondPerson
 		}
-		if _, err := lockOrganisation(tx); err != nil {
-			return err
-		}
-		was, err := LoadPolicies(tx)
-		if err != nil {
-			return err
-		}
-		p, err := was.with(values)
-		if err != nil {
-			return err
-		}
-		before, after, details := was.Texts(), p.Texts(), map[string]any{}
-		for _, name := range slices.Sorted(maps.Keys(after)) {
-			if before[name] == after[name] {
-				continue
-			}
-			details[name], details[name+"_was"] = after[name], before[name]
-			if err := storePolicy(tx, name, after[name], s.now().UTC()); err != nil {
-				return err
-			}
-		}
-		if len(details) == 0 {
-			return nil
-		}
-		return s.trail.Record(tx, by, audit.Event{Action: "policies.save", Object: audit.Object{Kind: "organisation", ID: "1"}, Details: details})
+		return err
 	})
+}
+
+// SavePoliciesIn is SavePolicies in the caller's transaction, with a shorter
+// retention left out: it returns that, for a second super admin to agree to.
+func (s *Service) SavePoliciesIn(tx *gorm.DB, by access.Actor, values map[string]string) (*Retention, error) {
+	if err := access.Check(by, access.OrganisationEdit, access.Object{}); err != nil {
+		return nil, err
+	}
+	if _, err := lockOrganisation(tx); err != nil {
+		return nil, err
+	}
+	was, err := LoadPolicies(tx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := was.with(values)
+	if err != nil {
+		return nil, err
+	}
+	var shorter *Retention
+	if r := (Retention{Was: was.ScanDays, Days: p.ScanDays}); r.shorter() {
+		shorter, p.ScanDays = &r, was.ScanDays
+	}
+	before, after, details := was.Texts(), p.Texts(), map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		if before[name] == after[name] {
+			continue
+		}
+		details[name], details[name+"_was"] = after[name], before[name]
+		if err := storePolicy(tx, name, after[name], s.now().UTC()); err != nil {
+			return nil, err
+		}
+	}
+	if len(details) == 0 {
+		return shorter, nil
+	}
+	return shorter, s.trail.Record(tx, by, audit.Event{Action: "policies.save", Object: audit.Object{Kind: "organisation", ID: "1"}, Details: details})
 }
 
 // storePolicy keeps only what differs from the default.
@@ -186,6 +201,11 @@ func (p Policies) with(values map[string]string) (Policies, error) {
 			if len(*f) > 50 || slices.ContainsFunc(*f, func(s string) bool { return !prefix.MatchString(s) }) {
 				bad[name] = fault.Msg("settings.error.prefixes")
 			}
+		case *Choice:
+			if !slices.Contains(Choices[name], value) {
+				bad[name] = fault.Msg("settings.error.choice")
+			}
+			*f = Choice(value)
 		}
 	}
 	return p, bad.Or()

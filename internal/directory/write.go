@@ -88,7 +88,7 @@ func loadPlaces(tx *gorm.DB, people map[int64]*person) error {
 			}
 		}
 	}
-	return nil
+	return loadHeld(tx, people)
 }
 
 // write carries a planned batch out and returns how many departments it

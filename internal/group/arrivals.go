@@ -36,7 +36,7 @@ func (s *Service) Arrivals(ctx context.Context, by access.Actor, limit int) (all
 
 // managed keeps the groups g in by's scope and those by has a duty on.
 func managed(by access.Actor) (string, []any) {
-	where, args := access.Scope(by, "d.path")
+	where, args := access.Scope(by, access.CodeDownload, "d.path")
 	ids := make([]int64, 0, len(by.Duties))
 	for id := range by.Duties {
 		ids = append(ids, id)

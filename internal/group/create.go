@@ -49,7 +49,7 @@ func (s *Service) Prepare(ctx context.Context, by access.Actor, d Draft) (Plan, 
 	if err := access.Check(by, access.GroupCreate, access.Object{}); err != nil {
 		return Plan{}, access.Denied, err
 	}
-	department, bad, err := s.target(db, by, d)
+	department, bad, err := s.target(db, by, access.GroupCreate, d)
 	if err != nil {
 		return Plan{}, access.Denied, err
 	}
@@ -67,13 +67,16 @@ func (s *Service) Prepare(ctx context.Context, by access.Actor, d Draft) (Plan, 
 		wrong[field] = m
 	}
 	p.DepartmentID = department.ID
-	object := access.Object{Path: department.Path, External: p.Type == External}
-	return p, access.Decide(by, access.GroupCreate, object), wrong.Or()
+	verdict, err := s.verdict(db, by, department, &p)
+	if err == nil {
+		err = wrong.Or()
+	}
+	return p, verdict, err
 }
 
 // target finds the department a draft names. Nothing and nonsense is a field
 // to mend; a department that is unknown or foreign to by is fault.NotFound.
-func (s *Service) target(tx *gorm.DB, by access.Actor, d Draft) (directory.Department, fault.Invalid, error) {
+func (s *Service) target(tx *gorm.DB, by access.Actor, right access.Right, d Draft) (directory.Department, fault.Invalid, error) {
 	text := strings.TrimSpace(d.DepartmentID)
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id <= 0 {
@@ -85,7 +88,11 @@ func (s *Service) target(tx *gorm.DB, by access.Actor, d Draft) (directory.Depar
 	} else if err != nil {
 		return department, nil, err
 	}
-	return department, nil, access.Check(by, access.GroupCreate, access.Object{Path: department.Path, External: d.Type == External})
+	object := access.Object{Path: department.Path, External: d.Type == External, Training: d.Type == Training}
+	if right == access.GroupCreate {
+		object.UserStarted = startsOnly(by, object)
+	}
+	return department, nil, access.Check(by, right, object)
 }
 
 func departmentByID(tx *gorm.DB, id int64) (directory.Department, error) {
@@ -139,14 +146,13 @@ func (s *Service) CreateIn(tx *gorm.DB, author access.Actor, p Plan) (Group, err
 	if err != nil {
 		return Group{}, err
 	}
-	object := access.Object{Path: department.Path, External: p.Type == External}
-	if err := access.Check(author, access.GroupCreate, object); err != nil {
+	if err := access.Check(author, access.GroupCreate, p.Object(department.Path)); err != nil {
 		return Group{}, err
 	}
 	now := s.now().UTC()
-	g := Group{GID: newGID(), Name: p.Name, Type: p.Type, Origin: ByAdmin, DepartmentID: department.ID, Purpose: p.Purpose, Capacity: p.Capacity,
+	g := Group{GID: newGID(), Name: p.Name, Type: p.Type, Origin: p.origin(), DepartmentID: department.ID, Purpose: p.Purpose, Capacity: p.Capacity,
 		JoinMode: p.JoinMode, EntryKind: p.EntryKind, EntryURL: p.link(),
-		Status: Active, CreatedAt: now, UpdatedAt: now, Version: 1}
+		Status: Active, CreatedAt: now, UpdatedAt: now, Version: 1, Charter: p.Charter}
 	if author.MemberID != 0 {
 		g.CreatedBy, g.UpdatedBy, g.EntryBy = &author.MemberID, &author.MemberID, &author.MemberID
 	}
@@ -154,6 +160,11 @@ func (s *Service) CreateIn(tx *gorm.DB, author access.Actor, p Plan) (Group, err
 		return Group{}, fmt.Errorf("create group: %w", err)
 	}
 	g.DepartmentPath, g.DepartmentName = department.Path, department.Name
+	if g.Origin == ByUser {
+		if err := s.settle(tx, author, &g); err != nil {
+			return g, err
+		}
+	}
 	return g, s.hang(tx, author, g, p)
 }
 
@@ -168,7 +179,7 @@ func (p Plan) link() string {
 // Created is the audit entry of g's creation.
 func (g Group) Created() audit.Event {
 	return audit.Event{Action: "group.create", Object: g.audited(), DepartmentPath: g.DepartmentPath,
-		Details: map[string]any{"type": g.Type, "department": g.DepartmentName, "capacity": g.Capacity, "join_mode": g.JoinMode, "entry": g.EntryKind}}
+		Details: map[string]any{"type": g.Type, "origin": g.Origin, "department": g.DepartmentName, "capacity": g.Capacity, "join_mode": g.JoinMode, "entry": g.EntryKind}}
 }
 
 // newGID returns "G" and 55 random bits that survive being read aloud (req: C01).

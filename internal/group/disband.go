@@ -79,7 +79,7 @@ func (s *Service) Disbanding(ctx context.Context, by access.Actor, gid string) (
 	if err != nil {
 		return h, Numbers{}, err
 	}
-	if err := access.Check(by, access.GroupDisband, o); err != nil {
+	if err := movedIn(access.Check(by, access.GroupDisband, o), access.GroupDisband, o); err != nil {
 		return h, Numbers{}, err
 	}
 	if h.Status != Active {

@@ -25,8 +25,9 @@ const (
 type Draft struct {
 	Name, Type, DepartmentID, Capacity, Purpose, JoinMode string
 	EntryKind, EntryURL, EntryValidUntil                  string
-	EntryImage                                            []byte // empty: keep the one there is
-	Version                                               int64  // of the settings the form was filled from; 0 = whatever is there
+	CharterDraft
+	EntryImage []byte // empty: keep the one there is
+	Version    int64  // of the settings the form was filled from; 0 = whatever is there
 }
 
 // Plan is a checked draft. It survives as JSON while it waits for a second person.
@@ -38,12 +39,14 @@ type Plan struct {
 	EntryValidUntil               *time.Time `json:",omitempty"`
 	EntryFileID                   *int64     `json:",omitempty"` // of a new image
 	image                         []byte     // accepted, not stored yet
+	Origin                        string     `json:",omitempty"` // user for one that a member of its department starts
+	Charter
 }
 
 // DraftOf fills a draft from a group, so that a form which leaves fields out keeps them.
 func DraftOf(g Group, loc *time.Location) Draft {
 	d := Draft{Name: g.Name, Type: g.Type, DepartmentID: strconv.FormatInt(g.DepartmentID, 10), Capacity: strconv.Itoa(g.Capacity),
-		Purpose: g.Purpose, JoinMode: g.JoinMode, EntryKind: g.EntryKind, Version: g.Version}
+		Purpose: g.Purpose, JoinMode: g.JoinMode, EntryKind: g.EntryKind, Version: g.Version, CharterDraft: g.draft()}
 	if g.EntryKind == EntryLink {
 		d.EntryURL = g.EntryURL
 	}
@@ -83,7 +86,8 @@ func (d Draft) check(f frame) (Plan, fault.Invalid) {
 	if err != nil || n < 1 || n > MaxCapacity {
 		bad["capacity"] = fault.Msg("groups.error.capacity", "Max", MaxCapacity)
 	}
-	p.Capacity = n
+	p.Capacity, p.Charter = n, d.CharterDraft.check(bad)
+	NatureOf(p.Type).shape(&p, bad)
 	d.checkEntry(&p, f, bad)
 	return p, bad
 }

@@ -25,7 +25,7 @@ func find(tx *gorm.DB, by access.Actor, gid string) (Group, access.Object, error
 			return g, access.Object{}, fmt.Errorf("look up membership: %w", err)
 		}
 	}
-	return g, g.Object(joined), nil
+	return g, g.objectFor(by, joined), nil
 }
 
 // lock is find with the group's row held until the transaction ends, and only
@@ -46,7 +46,7 @@ func lock(tx *gorm.DB, by access.Actor, right access.Right, gid string) (Group, 
 	if err != nil {
 		return g, err
 	}
-	if err := access.Check(by, right, o); err != nil {
+	if err := movedIn(access.Check(by, right, o), right, o); err != nil {
 		return g, err
 	}
 	if g.Status != Active {
@@ -93,6 +93,7 @@ type Header struct {
 
 // Can is what the reader may do with a group; the domain asks again.
 type Can struct {
+	Convert                                                                                                   bool
 	Rename, Settings, Entry, Move, Disband, HandOver, Duties, Roster, AddMembers, Codes, IssueCodes, Requests bool
 }
 
@@ -100,8 +101,9 @@ func rights(by access.Actor, g Group, o access.Object) Can {
 	can := func(r access.Right) bool { return access.Can(by, r, o) }
 	live := g.Status == Active
 	return Can{
-		Rename: live && can(access.GroupRename), Settings: live && can(access.GroupSettings), Entry: live && can(access.GroupEntry),
-		Move: live && access.Decide(by, access.GroupCreate, o) == access.Allowed, Disband: live && can(access.GroupDisband),
+		Convert: live && g.Origin == ByUser && can(access.GroupConvert),
+		Rename:  live && can(access.GroupRename), Settings: live && can(access.GroupSettings), Entry: live && can(access.GroupEntry),
+		Move: live && access.Decide(by, access.GroupMove, o) == access.Allowed, Disband: live && can(access.GroupDisband),
 		HandOver: live && can(access.GroupHandOver), Duties: live && can(access.GroupDuties),
 		Roster: can(access.GroupRoster), AddMembers: live && can(access.MemberAdd),
 		Codes: can(access.CodeDownload), IssueCodes: live && can(access.CodeTemporary), Requests: can(access.RequestsDecide),

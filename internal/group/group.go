@@ -77,11 +77,19 @@ type Group struct {
 	SeriesID         *int64 // of a numbered series
 	SeriesNo         *int
 	Version          int64 `gorm:"default:1"` // counts changes of settings
+	Charter
+
+	CreatedDepartmentID *int64 // where it was created, once it was moved
+	MergedIntoID        *int64 // the group that took it over
+	Stage               string // of its life, as somebody chose; see StageAt
+	StageBy             *int64
+	StageAt             *time.Time
 
 	Way EntryView `gorm:"-"` // how people get into the chat; read with most pages, not stored here
 
 	DepartmentPath string `gorm:"->;-:migration"` // read with Load
 	DepartmentName string `gorm:"->;-:migration"`
+	CreatedPath    string `gorm:"->;-:migration"` // read with Load; "" = it never moved, or that department is gone
 }
 
 // TableName is for gorm.
@@ -95,7 +103,7 @@ func (g Group) Official() bool { return g.Type == Internal && g.Origin == ByAdmi
 
 // Object is g as the table of rights sees it. joined says whether the actor is a member.
 func (g Group) Object(joined bool) access.Object {
-	return access.Object{Path: g.DepartmentPath, GroupID: g.ID, Joined: joined, External: g.Type == External, UserStarted: g.Origin == ByUser}
+	return access.Object{Path: g.DepartmentPath, GroupID: g.ID, Joined: joined, External: g.Type == External, Training: g.Type == Training, UserStarted: g.Origin == ByUser}
 }
 
 // Service is the use cases on groups.
@@ -126,8 +134,8 @@ func LoadByID(tx *gorm.DB, id int64) (Group, error) { return load(tx, "g.id = ?"
 
 func load(tx *gorm.DB, where string, arg any) (Group, error) {
 	var g Group
-	err := tx.Table("groups g").Select("g.*, d.path AS department_path, d.name AS department_name").
-		Joins("JOIN departments d ON d.id = g.department_id").Where(where, arg).Take(&g).Error
+	err := tx.Table("groups g").Select("g.*, d.path AS department_path, d.name AS department_name, coalesce(o.path, '') AS created_path").
+		Joins("JOIN departments d ON d.id = g.department_id LEFT JOIN departments o ON o.id = g.created_department_id").Where(where, arg).Take(&g).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return g, fault.NotFound
 	} else if err != nil {

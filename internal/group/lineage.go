@@ -26,7 +26,7 @@ const homeLimit = 3000
 // Homes lists the departments in which by may create groups, by name.
 func (s *Service) Homes(ctx context.Context, by access.Actor) ([]Home, error) {
 	db := s.db.WithContext(ctx)
-	where, args := access.Scope(by, "path")
+	where, args := startable(by)
 	var homes []Home
 	if err := db.Table("departments").Select("id", "path").Where(where, args...).Order("depth, id").Limit(homeLimit).Find(&homes).Error; err != nil {
 		return nil, fmt.Errorf("list departments: %w", err)

@@ -18,6 +18,7 @@ type Filter struct {
 	Type      string // internal, external, training; empty = all
 	Disbanded bool   // the disbanded ones instead of the active ones
 	Attention bool   // only those with something to mend
+	Tier      string // the label
 	Q         string // part of the name or the GID
 	After     int64  // from the page before
 }
@@ -99,6 +100,9 @@ func (f Filter) narrow(query *gorm.DB, soon time.Time) *gorm.DB {
 	query = query.Where("g.status = ?", status)
 	if f.Type != "" {
 		query = query.Where("g.type = ?", f.Type)
+	}
+	if f.Tier != "" {
+		query = query.Where("g.tier = ?", f.Tier)
 	}
 	if f.Attention {
 		query = query.Where(`(g.member_count >= g.capacity AND g.series_id IS NULL OR

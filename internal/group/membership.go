@@ -22,6 +22,9 @@ type Membership struct {
 	JoinedAt    time.Time
 	EndedAt     *time.Time
 	EndedReason string
+	EndedBy     *int64
+	// RulesVersion is the newest version of the rules that the person agreed to.
+	RulesVersion int
 }
 
 // TableName is for gorm.

@@ -169,7 +169,7 @@ func TestADepartingMemberLosesDutiesAndOwnership(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		owner, err := directory.LoadActor(w.db, w.Staff.MemberID)
+		owner, err := directory.LoadActor(w.db, w.Staff.MemberID, w.clock.Now())
 		if err != nil || len(owner.Duties) != 1 {
 			t.Fatalf("duties = %v, %v", owner.Duties, err)
 		}
@@ -180,7 +180,7 @@ func TestADepartingMemberLosesDutiesAndOwnership(t *testing.T) {
 		if err != nil || n != 3 {
 			t.Errorf("ended %d, %v", n, err)
 		}
-		if after, err := directory.LoadActor(w.db, w.Staff.MemberID); err != nil || len(after.Duties) != 0 {
+		if after, err := directory.LoadActor(w.db, w.Staff.MemberID, w.clock.Now()); err != nil || len(after.Duties) != 0 {
 			t.Errorf("duties = %v, %v", after.Duties, err)
 		}
 	})

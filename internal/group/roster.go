@@ -203,7 +203,7 @@ func (s *Service) RemoveMember(ctx context.Context, by access.Actor, gid, member
 		if len(rows) == 0 {
 			return fault.NotFound
 		}
-		ended := tx.Exec("UPDATE memberships SET status = 'ended', ended_at = ?, ended_reason = 'removed' WHERE id = ? AND status = 'active'", s.now().UTC(), id)
+		ended := tx.Exec("UPDATE memberships SET status = 'ended', ended_at = ?, ended_reason = 'removed', ended_by = ? WHERE id = ? AND status = 'active'", s.now().UTC(), by.MemberID, id)
 		if ended.Error != nil {
 			return fmt.Errorf("end membership: %w", ended.Error)
 		}

@@ -107,7 +107,7 @@ func (g Group) reminder(now time.Time, waiting int) Reminder {
 
 // tended keeps the groups g whose image by may replace: GroupEntry in SQL.
 func tended(by access.Actor) (string, []any) {
-	where, args := access.Scope(by, "d.path")
+	where, args := access.Scope(by, access.GroupEntry, "d.path")
 	ids := slices.Clone(by.Keeps)
 	for id, duty := range maps.All(by.Duties) {
 		if duty&access.Content != 0 {

@@ -215,7 +215,8 @@ func (s *Series) next(tx *gorm.DB, trail *audit.Trail, like Group, at time.Time)
 	at = at.UTC()
 	g := Group{GID: newGID(), Name: fmt.Sprintf("%s %d", s.BaseName, no), Type: like.Type, Origin: like.Origin, DepartmentID: like.DepartmentID,
 		OwnerID: like.OwnerID, Purpose: like.Purpose, Capacity: like.Capacity, JoinMode: like.JoinMode, EntryKind: EntryNone, Status: Active,
-		CreatedBy: s.CreatedBy, CreatedAt: at, UpdatedAt: at, Version: 1, EntryCustodianID: like.EntryCustodianID, SeriesID: &s.ID, SeriesNo: &no}
+		CreatedBy: s.CreatedBy, CreatedAt: at, UpdatedAt: at, Version: 1, EntryCustodianID: like.EntryCustodianID, SeriesID: &s.ID, SeriesNo: &no, Charter: like.Charter}
+	g.RulesVersion, g.RulesDue = 0, 0
 	if like.EntryKind == EntryUpstream {
 		g.EntryKind = EntryUpstream // with an empty pool: people wait on the list for the first image
 	}
@@ -227,6 +228,9 @@ func (s *Series) next(tx *gorm.DB, trail *audit.Trail, like Group, at time.Time)
 		return nil, fmt.Errorf("copy the duties: %w", err)
 	}
 	g.DepartmentPath, g.DepartmentName = like.DepartmentPath, like.DepartmentName
+	if err := CopyRules(tx, like, &g, at); err != nil {
+		return nil, err
+	}
 	e := g.Created()
 	e.Details["series"], e.Details["no"], e.Details["after"] = s.BaseName, no, like.GID
 	return &g, trail.Record(tx, access.Background("series"), e)

@@ -19,6 +19,7 @@ import (
 type Settings struct {
 	Header
 	OpenBlocked  bool // a permanent code without an audience hangs somewhere
+	OpenAsks     bool // the reader may ask a second super admin all the same
 	Holders      []Holder
 	Homes        []Home
 	UpstreamDays int
@@ -38,9 +39,10 @@ func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Se
 	if c := h.Can; h.Status == Active && !c.Settings && !c.Rename && !c.HandOver && !c.Disband {
 		return out, fault.Forbidden{Right: string(access.GroupSettings)}
 	}
-	if out.OpenBlocked, err = hasPermanentCode(s.db.WithContext(ctx), h.ID); err != nil {
+	if out.OpenBlocked, err = hasPermanentCode(s.db.WithContext(ctx), h.ID, h.Type); err != nil {
 		return out, err
 	}
+	out.OpenAsks = out.OpenBlocked && by.Super
 	if out.Holders, err = s.Holders(ctx, by, gid); err != nil {
 		return out, err
 	}
@@ -99,10 +101,10 @@ func (s *Service) newHome(tx *gorm.DB, by access.Actor, g Group, d Draft) (direc
 		return department, nil, err
 	}
 	// Who may not move this group learns that, not whether the other department exists.
-	if err := access.Check(by, access.GroupCreate, g.Object(true)); err != nil {
+	if err := access.Check(by, access.GroupMove, g.Object(true)); err != nil {
 		return directory.Department{}, nil, err
 	}
-	return s.target(tx, by, d)
+	return s.target(tx, by, access.GroupMove, d)
 }
 
 func (s *Service) save(tx *gorm.DB, by access.Actor, right access.Right, gid string, version int64, p Plan, to directory.Department) error {
@@ -135,6 +137,9 @@ func (s *Service) save(tx *gorm.DB, by access.Actor, right access.Right, gid str
 	if pooled {
 		event.Details["changed"] = append(event.Details["changed"].([]string), "entry_image")
 	}
+	if _, moved := set["department_id"]; moved {
+		set["created_department_id"] = g.createdIn()
+	}
 	now := s.now().UTC()
 	set["version"], set["updated_at"], set["updated_by"] = g.Version+1, now, by.MemberID
 	if _, entry := set["entry_url"]; entry {
@@ -162,6 +167,7 @@ func changes(g Group, p Plan) map[string]any {
 	put("join_mode", g.JoinMode != p.JoinMode, p.JoinMode)
 	put("entry_kind", g.EntryKind != p.EntryKind, p.EntryKind)
 	put("entry_url", g.EntryURL != p.link(), p.link())
+	g.Charter.changes(p.Charter, put)
 	return set
 }
 
@@ -189,7 +195,7 @@ func (s *Service) allowed(tx *gorm.DB, by access.Actor, g Group, p Plan, set map
 	if err := checkGuests(tx, g, p, bad); err != nil {
 		return err
 	}
-	if err := checkOpen(tx, g, p, bad); err != nil {
+	if err := checkOpen(tx, by, g, p, bad); err != nil {
 		return err
 	}
 	return bad.Or()
@@ -197,14 +203,14 @@ func (s *Service) allowed(tx *gorm.DB, by access.Actor, g Group, p Plan, set map
 
 // moveAllowed: whoever moves a group or changes its type could have created it there and here.
 func moveAllowed(by access.Actor, g Group, p Plan, to directory.Department) error {
-	if err := access.Check(by, access.GroupCreate, g.Object(true)); err != nil {
+	if err := access.Check(by, access.GroupMove, g.Object(true)); err != nil {
 		return err
 	}
-	there := access.Object{Path: to.Path, External: p.Type == External}
-	if err := access.Check(by, access.GroupCreate, there); err != nil {
+	there := access.Object{Path: to.Path, External: p.Type == External, Training: p.Type == Training}
+	if err := access.Check(by, access.GroupMove, there); err != nil {
 		return err
 	}
-	if p.Type == External && g.Type != External && access.Decide(by, access.GroupCreate, there) == access.NeedsApproval {
+	if p.Type == External && g.Type != External && access.Decide(by, access.GroupMove, there) == access.NeedsApproval {
 		return fault.Invalid{"type": fault.Msg("groups.error.type.approval")}
 	}
 	return nil
@@ -229,28 +235,34 @@ func checkGuests(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
 	return nil
 }
 
-// checkOpen refuses open joining while a permanent code without an audience
-// hangs somewhere: together they need a second super admin at the code.
-func checkOpen(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
-	if p.JoinMode != Open || g.JoinMode == Open {
+// checkOpen holds open joining back while a permanent code without an audience
+// hangs somewhere: a super admin may ask a second one (ErrOpenNeedsSecond),
+// everybody else may not. What is open already stays it, but not as another type.
+func checkOpen(tx *gorm.DB, by access.Actor, g Group, p Plan, bad fault.Invalid) error {
+	retyped := p.Type == Internal && g.Type != Internal
+	if p.JoinMode != Open || g.JoinMode == Open && !retyped {
 		return nil
 	}
-	blocked, err := hasPermanentCode(tx, g.ID)
-	if blocked {
-		bad["join_mode"] = fault.Msg("groups.error.joinmode.permanent")
+	blocked, err := hasPermanentCode(tx, g.ID, p.Type)
+	switch {
+	case err != nil || !blocked:
+		return err
+	case by.Super && !retyped && len(bad) == 0:
+		return ErrOpenNeedsSecond
 	}
-	return err
+	bad["join_mode"] = fault.Msg("groups.error.joinmode.permanent")
+	return nil
 }
 
 // hasPermanentCode looks for one that keeps nobody away: no audience, or
 // "everybody in the directory" on a group that takes nobody else.
-func hasPermanentCode(tx *gorm.DB, groupID int64) (bool, error) {
+func hasPermanentCode(tx *gorm.DB, groupID int64, kind string) (bool, error) {
 	var ids []int64
 	// Whoever comes to one of a series may be led to any of them.
 	const rooms = "(SELECT r.id FROM groups r WHERE r.id = ? OR r.series_id = (SELECT o.series_id FROM groups o WHERE o.id = ?))"
 	err := tx.Table("codes").Where(`(group_id IN `+rooms+` OR id IN (SELECT code_id FROM code_targets WHERE group_id IN `+rooms+`)) AND validity = 'permanent' AND revoked_at IS NULL
 		AND (audience = '' AND audience_roles = '' AND audience_people = ''
-			OR audience_roles LIKE '%member%' AND EXISTS (SELECT 1 FROM groups g WHERE g.id = ? AND g.type = 'internal'))`, groupID, groupID, groupID, groupID, groupID).Limit(1).Pluck("id", &ids).Error
+			OR audience_roles LIKE '%member%' AND ? = 'internal')`, groupID, groupID, groupID, groupID, kind).Limit(1).Pluck("id", &ids).Error
 	if err != nil {
 		return false, fmt.Errorf("look for permanent codes: %w", err)
 	}
@@ -273,7 +285,8 @@ func stale(tx *gorm.DB, g Group) error {
 
 // settingsEvent tells what changed; links stay out of the trail.
 func (g Group) settingsEvent(set map[string]any) audit.Event {
-	was := map[string]any{"name": g.Name, "type": g.Type, "capacity": g.Capacity, "join_mode": g.JoinMode, "entry_kind": g.EntryKind, "department_id": g.DepartmentID}
+	was := map[string]any{"name": g.Name, "type": g.Type, "capacity": g.Capacity, "join_mode": g.JoinMode, "entry_kind": g.EntryKind, "department_id": g.DepartmentID,
+		"announcement": g.Announcement, "tier": g.Tier, "real_name": g.RealName, "ask_company": g.AskCompany, "members_invite": g.MembersInvite, "archive": g.Archive}
 	details := map[string]any{"changed": slices.Sorted(maps.Keys(set))}
 	for column, old := range was {
 		if now, changed := set[column]; changed {

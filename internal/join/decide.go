@@ -67,7 +67,7 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, d Decision, ids .
 	if len(ids) == 0 || len(ids) > MaxBatch {
 		return nil, fault.Invalid{"id": fault.Msg("requests.error.ids", "Max", MaxBatch)}
 	}
-	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = s.followed(ctx, func(tx *gorm.DB) error {
 		results, err = s.decide(tx, by, d, ids)
 		return err
 	})
@@ -166,7 +166,7 @@ func holdAll(tx *gorm.DB, ids []int64) error {
 	if err != nil {
 		return fmt.Errorf("hold groups: %w", err)
 	}
-	return nil
+	return stillAsking(tx, ids, asked)
 }
 
 // Listed is a request with what decisions and lists need of its group and of
@@ -286,7 +286,7 @@ func (s *Service) settle(tx *gorm.DB, by access.Actor, d Decision, row Listed) (
 	if done.Error != nil || done.RowsAffected == 0 || !d.Approve {
 		return done.RowsAffected == 1, done.Error
 	}
-	m := group.Membership{GroupID: row.GroupID, MemberID: row.MemberID, GuestID: row.GuestID, Source: "code", CodeID: row.CodeID, RequestID: &row.ID}
+	m := group.Membership{GroupID: row.GroupID, MemberID: row.MemberID, GuestID: row.GuestID, Source: "code", CodeID: row.CodeID, RequestID: &row.ID, RulesVersion: row.RulesVersion}
 	got, err := group.LetIn(tx, s.trail, &m, now)
 	if err == nil && got == group.NoSeat {
 		err = errNoSeat

@@ -43,6 +43,11 @@ type Request struct {
 	// Where the person came from, kept when the scan itself is deleted.
 	Channel    string
 	CopySerial int
+	// What the group asked for when the request was written.
+	RulesVersion int    // of the rules agreed to; 0 = none
+	RealName     bool   // a guest was told to give the real name
+	Company      string // of a guest
+	ProposedBy   *int64 // the member who asked in this one's name
 }
 
 // TableName is for gorm.

@@ -38,7 +38,9 @@ type Row struct {
 	MemberCount int
 	SeriesID    *int64 // of a numbered series, whose next group takes whom this one cannot
 	JoinMode    string
-	Own         bool // the reader's own request: somebody else decides
+	RulesNow    int    // the version of the group's rules in force
+	Proposer    string // the member who asked in this one's name
+	Own         bool   // the reader's own request: somebody else decides
 }
 
 // Guest reports whether the applicant is outside the directory.
@@ -68,7 +70,8 @@ type Choice struct {
 	Name string
 }
 
-const rowSQL = `SELECT ` + listedColumns + `, coalesce(c.label, '') AS code_label, coalesce(m.job_number, '') AS job_number, g.capacity, g.member_count, g.series_id, g.join_mode,
+const rowSQL = `SELECT ` + listedColumns + `, coalesce(c.label, '') AS code_label, coalesce(m.job_number, '') AS job_number, g.capacity, g.member_count, g.series_id, g.join_mode, g.rules_version AS rules_now,
+	coalesce((SELECT pm.name FROM members pm WHERE pm.id = r.proposed_by), '') AS proposer,
 	coalesce((SELECT min(p.path) FROM member_departments md JOIN departments p ON p.id = md.department_id WHERE md.member_id = r.member_id), '') AS person_path` +
 	listedFrom + ` LEFT JOIN codes c ON c.id = r.code_id WHERE `
 

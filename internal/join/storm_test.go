@@ -98,8 +98,10 @@ func (s *storm) build() {
 		_, gid := s.w.Group(s.t, s.db, fmt.Sprint("群 ", 10*i+1), kind, []string{"open", "open", "approval"}[i], s.w.RD, 12)
 		s.gids = append(s.gids, gid)
 		for _, form := range []code.Form{{DailyCap: "200000", Fallback: code.Waiting}, {TotalCap: "30", Fallback: code.Waiting}} {
+			form.Password = "sesame"
 			id, err := s.both[0].codes.Issue(ctx, s.w.Super, gid, form)
 			s.must(err)
+			s.exec("UPDATE codes SET password_hash = '' WHERE public_id = ?", id) // as those that hung before
 			s.codes = append(s.codes, id)
 			_, _, err = s.both[0].codes.AddCopies(ctx, s.w.Super, id, code.CopyForm{Count: "3"})
 			s.must(err)

@@ -27,7 +27,11 @@ type Visitor struct {
 }
 
 // Form is what they typed.
-type Form struct{ Name, Note string }
+type Form struct {
+	Name, Note string
+	Company    string // where a guest comes from
+	Rules      string // group.Rules.Token of the version whose box is ticked
+}
 
 // Check reports what is wrong with a form before anything is used up for it.
 func (f Form) Check() error {
@@ -38,6 +42,7 @@ func (f Form) Check() error {
 	if utf8.RuneCountInString(f.Note) > MaxNote {
 		wrong["note"] = fault.Msg("join.error.note.long", "Max", MaxNote)
 	}
+	f.checkCompany(wrong)
 	return wrong.Or()
 }
 
@@ -49,11 +54,11 @@ const WhoAreYou = "join.error.phone.missing"
 // returns what the page shows now; pressing twice changes nothing. A visitor
 // whom nothing identifies gets fault.Invalid for "phone".
 func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, err error) {
-	f.Name, f.Note = oneLine(f.Name), strings.TrimSpace(f.Note)
+	f.Name, f.Note, f.Company = oneLine(f.Name), strings.TrimSpace(f.Note), oneLine(f.Company)
 	if err := f.Check(); err != nil {
 		return out, err
 	}
-	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = s.followed(ctx, func(tx *gorm.DB) error {
 		v, err := s.visit(tx, who.Secret, who.SignedIn)
 		if err != nil {
 			return err
@@ -99,6 +104,8 @@ func (s *Service) settleIdentity(tx *gorm.DB, v *visit, who Visitor, f Form) (bo
 	switch {
 	case v.person != nil && v.person.GuestID != nil && who.Proved != "" && f.Name != "" && f.Name != v.person.Name:
 		return true, s.baptize(tx, v, f.Name)
+	case v.person != nil && v.wantsName() && f.Name != "" && f.Name != v.person.Name:
+		return true, s.baptize(tx, v, f.Name)
 	case v.person != nil && v.session.MemberID == nil && v.session.GuestID == nil && who.Proved == "":
 		return true, s.bind(tx, v) // by the console session: remember it for later visits
 	case v.person != nil:
@@ -137,8 +144,12 @@ func (s *Service) hold(tx *gorm.DB, v *visit) error {
 		return err
 	}
 	v.group = g
+	hung := v.code.GroupID
 	if v.code, err = code.LoadFactsByID(tx, v.session.CodeID); err != nil {
 		return err
+	}
+	if v.code.GroupID != hung {
+		return errFollowed
 	}
 	if before != group.Open && g.JoinMode == group.Open && v.doors == nil {
 		v.group.JoinMode = before // opened this very moment: ask once more as it was shown
@@ -155,13 +166,22 @@ func (s *Service) act(tx *gorm.DB, v visit, who Visitor, f Form, out *View) erro
 		return s.marks.Outcome(tx, v.session.ScanID, Audience)
 	case out.State == StatePending:
 		return s.complete(tx, out.Request, f.Note)
+	case out.State == StateIn:
+		return s.agreeAgain(tx, v, who, f, out)
 	case out.State != StateForm:
 		return nil
 	case out.Locked && who.Proved != "":
 		return nil // the page asks for the password next
 	case out.Locked:
 		return fault.Invalid{"password": fault.Msg("terms.error.password.missing")}
-	case v.group.JoinMode == group.Open:
+	}
+	if bad := v.lacks(f, *out); len(bad) > 0 && who.Proved != "" {
+		out.Lacks = bad // the number stays proved; the page asks for the rest
+		return nil
+	} else if len(bad) > 0 {
+		return bad
+	}
+	if v.group.JoinMode == group.Open {
 		return s.enter(tx, v, who, out)
 	}
 	return s.request(tx, v, who, f, out)
@@ -169,7 +189,7 @@ func (s *Service) act(tx *gorm.DB, v visit, who Visitor, f Form, out *View) erro
 
 // enter takes a seat in an open group.
 func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
-	m := group.Membership{GroupID: v.group.ID, MemberID: v.person.MemberID, GuestID: v.person.GuestID, Source: "code", CodeID: &v.session.CodeID}
+	m := group.Membership{GroupID: v.group.ID, MemberID: v.person.MemberID, GuestID: v.person.GuestID, Source: "code", CodeID: &v.session.CodeID, RulesVersion: out.version()}
 	got, err := group.LetIn(tx, s.trail, &m, s.now())
 	switch {
 	case err != nil:
@@ -186,6 +206,9 @@ func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
 	if err := endWaits(tx, v, s.now()); err != nil {
 		return err
 	}
+	if err := v.agree(tx, who, out, s); err != nil {
+		return err
+	}
 	out.reached = stageJoined
 	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "join.enter", DepartmentPath: v.group.DepartmentPath,
 		Object: audit.Object{Kind: "group", ID: v.group.GID, Name: v.group.Name}, Details: map[string]any{"code": v.code.PublicID}})
@@ -196,7 +219,8 @@ func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
 func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) error {
 	now := s.now().UTC()
 	r := Request{GroupID: v.group.ID, CodeID: &v.session.CodeID, ScanID: &v.session.ScanID, MemberID: v.person.MemberID, GuestID: v.person.GuestID,
-		Name: v.person.Name, Phone: v.person.Phone, Note: f.Note, Status: Pending, CreatedAt: now}
+		Name: v.person.Name, Phone: v.person.Phone, Note: f.Note, Status: Pending, CreatedAt: now, RulesVersion: out.version()}
+	v.company(&r, f)
 	if err := r.comeFrom(tx); err != nil {
 		return err
 	}
@@ -214,6 +238,9 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 	if done.RowsAffected == 0 {
 		var err error
 		out.Request, err = latest(tx, v.group.ID, *v.person)
+		return err
+	}
+	if err := v.agree(tx, who, out, s); err != nil {
 		return err
 	}
 	out.reached = stageRequested

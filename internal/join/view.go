@@ -74,6 +74,8 @@ type View struct {
 	Late         string          // with StateFull: the code's own limit that turned the visitor away; "" = the group is full
 	Wait         *Wait           // with StateFull: the visitor's place on the waiting list
 	Held         bool            // with StateIn: the membership stands still until a head confirms it; there is no entry
+	Rules        *group.Rules    // with StateForm: to agree to; with StateIn: asked anew
+	Lacks        fault.Invalid   // with StateForm: what the form that proved the number did not give
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
@@ -118,8 +120,18 @@ func (s *Service) EntryPicture(ctx context.Context, secret string, signedIn *int
 	return group.LoadPicture(s.db.WithContext(ctx), v.Entry.FileID)
 }
 
-// view decides the state. The order of the questions is the rule.
+// view decides the state and adds the rules that go with it.
 func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
+	out, err := s.stateOf(tx, v)
+	if err != nil {
+		return out, err
+	}
+	err = s.addRules(tx, v, &out)
+	return out, err
+}
+
+// stateOf decides the state. The order of the questions is the rule.
+func (s *Service) stateOf(tx *gorm.DB, v visit) (View, error) {
 	out := View{Organisation: v.org.Name, Location: v.org.Location(), Group: v.group, Code: v.code, ScanID: v.session.ScanID,
 		Person: v.person, AskedPhone: v.session.AskedPhone, Locked: v.locked(), Guests: v.admitsGuests()}
 	path := v.group.DepartmentPath
@@ -231,7 +243,9 @@ func (s *Service) welcome(tx *gorm.DB, v visit, out *View) error {
 		out.Wait, err = place(tx, v.group.ID, *v.person)
 		return err
 	default:
-		out.State, out.Step = StateForm, StepAsk
+		if out.State, out.Step = StateForm, StepAsk; v.wantsName() {
+			out.Step = StepName
+		}
 	}
 	return nil
 }

@@ -146,7 +146,7 @@ func (v visit) copyRevoked(tx *gorm.DB) (revoked bool, err error) {
 // Wait puts the visitor on the waiting list, once however often they press, and
 // says what the page shows now. It does nothing when there is nothing to wait for.
 func (s *Service) Wait(ctx context.Context, who Visitor) (out View, err error) {
-	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = s.followed(ctx, func(tx *gorm.DB) error {
 		v, err := s.visit(tx, who.Secret, who.SignedIn)
 		if err != nil {
 			return err

@@ -22,7 +22,7 @@ func (s *Service) Waiting(ctx context.Context, by access.Actor, limit int) (n in
 // mine keeps the requests whose group's department d is in by's scope, or on
 // whose group g by has the review duty.
 func mine(by access.Actor) (string, []any) {
-	where, args := access.Scope(by, "d.path")
+	where, args := access.Scope(by, access.RequestsDecide, "d.path")
 	var reviewed []int64
 	for id, duty := range by.Duties {
 		if duty&access.Review != 0 {

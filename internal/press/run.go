@@ -111,12 +111,8 @@ func (b *Bundle) title() string {
 func (b *Bundle) Title() string { return b.title() }
 
 func runEvent(action string, r Run, by access.Actor) audit.Event {
-	e := audit.Event{Action: action, Object: audit.Object{Kind: "print", ID: strconv.FormatInt(r.ID, 10), Name: r.FileName},
-		Details: map[string]any{"count": r.Total}}
-	if len(by.Led) > 0 {
-		e.DepartmentPath = by.Led[0]
-	}
-	return e
+	return audit.Event{Action: action, Object: audit.Object{Kind: "print", ID: strconv.FormatInt(r.ID, 10), Name: r.FileName},
+		Details: map[string]any{"count": r.Total}, DepartmentPath: by.Seat(access.CodeDownload)}
 }
 
 // RunByID reads a run of the reader's own; any other is fault.NotFound.

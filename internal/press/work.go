@@ -115,7 +115,7 @@ func (s *Service) work(ctx context.Context, r Run) (err error) {
 	if err != nil {
 		return err
 	}
-	by, err := directory.LoadActor(s.db.WithContext(ctx), r.CreatedBy)
+	by, err := directory.LoadActor(s.db.WithContext(ctx), r.CreatedBy, s.now())
 	if err != nil {
 		return err // fault.NotFound: the author has left
 	}

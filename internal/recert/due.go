@@ -85,7 +85,7 @@ func (s *Service) waiting(tx *gorm.DB, by access.Actor, p Plan, all, held bool, 
 	with, where, args := mine(by)
 	mineSQL, mineArgs := where, args
 	if all {
-		where, args = access.Scope(by, "d.path")
+		where, args = access.Scope(by, access.RecertSee, "d.path")
 	}
 	// Those that stand still were there when the last round began and were not confirmed since.
 	// As a value, not EXISTS: beside OR that would be answered by reading all marks.

@@ -76,7 +76,7 @@ func (s *Service) Record(ctx context.Context, by access.Actor, id int64, missed 
 	if r.Plan, err = s.Plan(tx); err != nil {
 		return r, err
 	}
-	scope, args := access.Scope(by, "d.path")
+	scope, args := access.Scope(by, access.RecertSee, "d.path")
 	query := `SELECT k.id, g.gid, g.name, d.name AS department, m.name AS "by", k.marked_at AS "at", k.members, k.codes FROM recert_marks k
 		JOIN groups g ON g.id = k.group_id JOIN departments d ON d.id = g.department_id JOIN members m ON m.id = k.marked_by
 		WHERE k.round_id = ? AND k.kind = 'group' AND (? = 0 OR k.id < ?) AND ` + scope + " ORDER BY k.id DESC LIMIT ?"

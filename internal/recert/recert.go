@@ -183,7 +183,7 @@ func owns(by access.Actor, g group.Group) bool { return g.OwnerID != nil && *g.O
 func mine(by access.Actor) (with, where string, args []any) {
 	led := by
 	led.Super = false
-	where, args = access.Scope(led, "d.path")
+	where, args = access.Scope(led, access.RecertConfirm, "d.path")
 	where = "(" + where + " AND (g.owner_id IS NULL OR g.owner_id <> ?))"
 	args = append(args, by.MemberID)
 	if !by.Super {

@@ -112,21 +112,27 @@ func (b *batch) decide(c *call) (Decision, error) {
 	d := Decision{Ref: c.row.Ref, At: b.now}
 	var err error
 	d.Cause, d.After, err = b.cause(c)
-	d.Outcome = d.Cause
+	d.Outcome = outcome(d.Cause)
 	d.Facts = b.known(c)
-	switch d.Cause {
-	case NotYet, Closed:
-		d.Outcome = Off
-	case Daily:
-		d.Outcome = Exhausted
-	case Speed:
-		d.Outcome = Limited
-	case Copy:
-		d.Outcome = Revoked
-	case Live:
+	if d.Cause == Live && err == nil {
 		b.count(c.publicID)
 	}
 	return d, err
+}
+
+// outcome is what a cause is kept under.
+func outcome(cause string) string {
+	switch cause {
+	case NotYet, Closed:
+		return Off
+	case Daily:
+		return Exhausted
+	case Speed:
+		return Limited
+	case Copy:
+		return Revoked
+	}
+	return cause
 }
 
 // known are the facts of the code that a call names; nil also for a copy that
@@ -138,55 +144,7 @@ func (b *batch) known(c *call) *code.Facts {
 	return b.facts[c.publicID]
 }
 
-func (b *batch) cause(c *call) (string, time.Duration, error) {
-	if c.robot {
-		return Bot, 0, nil
-	}
-	if limit := b.policies.AddressPer10s; limit > 0 && c.addressHits > limit {
-		return Speed, c.addressLeft, nil
-	}
-	if limit := b.policies.VisitorPer10s; limit > 0 && c.visitorHits > limit {
-		return Speed, c.visitorLeft, nil
-	}
-	f := b.known(c)
-	if f == nil {
-		return Unknown, 0, nil
-	}
-	if copied, _ := b.from(c); copied.revoked {
-		return Copy, 0, nil
-	}
-	state := f.State(b.now)
-	if cause, after := refusal(*f, state, b.now); cause != "" {
-		return cause, after, nil
-	}
-	if !f.AllowsNetwork(c.req.Address) {
-		return Network, 0, nil
-	}
-	if in, err := b.inAudience(c, f); err != nil || !in {
-		return Audience, 0, err
-	}
-	switch state {
-	case code.Exhausted:
-		return Exhausted, 0, nil
-	case code.Limited:
-		return Daily, nextDay(b.now, f.Location()), nil
-	}
-	return Live, 0, nil
-}
-
-// refusal names what stops everybody, whoever and wherever they are. The caps
-// come later: who is not let in anyway learns that, not how busy the code is.
-func refusal(f code.Facts, state code.State, now time.Time) (string, time.Duration) {
-	switch state {
-	case code.Live, code.Exhausted, code.Limited:
-		return "", 0
-	case code.NotYet:
-		return NotYet, f.OpensIn(now)
-	case code.Closed:
-		return Closed, f.OpensIn(now)
-	}
-	return string(state), 0
-}
+func (b *batch) cause(c *call) (string, time.Duration, error) { return b.walk(c, nil) }
 
 func nextDay(now time.Time, loc *time.Location) time.Duration {
 	local := now.In(loc)

@@ -203,8 +203,14 @@ func (p *play) scan() {
 	if copied {
 		serial = 1
 	}
-	got, err := p.scans.Record(context.Background(), p.requestCopy(m.id, serial))
+	asked := p.requestCopy(m.id, serial)
+	traced, err := p.scans.Trace(context.Background(), p.w.Super, scan.Question{Code: asked.Token, Address: asked.Address, UserAgent: asked.UserAgent})
 	p.must(err)
+	got, err := p.scans.Record(context.Background(), asked)
+	p.must(err)
+	if traced.Outcome != got.Outcome || traced.Cause != got.Cause {
+		p.r.Fatalf("the trace said %s (%s), the scan was %s (%s)", traced.Outcome, traced.Cause, got.Outcome, got.Cause)
+	}
 	if want := m.outcome(p.clock.Now(), copied); got.Outcome != want {
 		p.r.Fatalf("a scan was %s, the model says %s: %+v", got.Outcome, want, m)
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 // Overview counts scans and joins per day over the last 30 days in the groups
-// that by heads, or everywhere for a super admin; today last. Anybody else gets
+// whose scans by may see in scope, or everywhere for a super admin; today last. Anybody else gets
 // no days.
 func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) {
-	if !by.Super && !by.Head() {
+	if !by.HoldsAny(access.ScansSee) {
 		return nil, nil
 	}
 	tx := s.db.WithContext(ctx)
@@ -25,7 +25,7 @@ func (s *Service) Overview(ctx context.Context, by access.Actor) ([]Day, error) 
 	}
 	days := lastDays(s.now().In(org.Location()), chartDays)
 	o := overview{tx: tx, days: days, at: map[string]int{}, open: map[string]bool{}}
-	o.scope, o.args = access.Scope(by, "d.path")
+	o.scope, o.args = access.Scope(by, access.ScansSee, "d.path")
 	for i, d := range days {
 		o.at[d.key()], o.open[d.key()] = i, true
 	}
@@ -126,9 +126,9 @@ func (o *overview) joins(all bool) error {
 		if !o.open[d.key()] {
 			continue
 		}
-		count, args := "SELECT count(*) FROM memberships m WHERE m.joined_at >= ? AND m.joined_at < ?", []any{d.Date.UTC(), d.Date.AddDate(0, 0, 1).UTC()}
+		count, args := "SELECT count(*) FROM memberships m WHERE m.joined_at >= ? AND m.joined_at < ? AND m.source <> 'merge'", []any{d.Date.UTC(), d.Date.AddDate(0, 0, 1).UTC()}
 		if !all {
-			count = "SELECT count(*) FROM memberships m JOIN groups g ON g.id = m.group_id JOIN departments d ON d.id = g.department_id WHERE m.joined_at >= ? AND m.joined_at < ? AND " + o.scope
+			count = "SELECT count(*) FROM memberships m JOIN groups g ON g.id = m.group_id JOIN departments d ON d.id = g.department_id WHERE m.joined_at >= ? AND m.joined_at < ? AND m.source <> 'merge' AND " + o.scope
 			args = append(args, o.args...)
 		}
 		if err := o.tx.Raw(count, args...).Scan(&o.days[i].Joined).Error; err != nil {
@@ -168,7 +168,7 @@ func sumDay(tx *gorm.DB, d Day) error {
 	}
 	err := tx.Exec(`INSERT INTO day_sums (day, department_id, scans, joined) SELECT CAST(? AS text), x.department_id, sum(x.scans), sum(x.joined) FROM (
 		SELECT g.department_id, s.live AS scans, 0 AS joined FROM scan_days s JOIN codes c ON c.id = s.code_id JOIN groups g ON g.id = c.group_id WHERE s.day = ?
-		UNION ALL SELECT g.department_id, 0, 1 FROM memberships m JOIN groups g ON g.id = m.group_id WHERE m.joined_at >= ? AND m.joined_at < ?) x GROUP BY x.department_id`,
+		UNION ALL SELECT g.department_id, 0, 1 FROM memberships m JOIN groups g ON g.id = m.group_id WHERE m.joined_at >= ? AND m.joined_at < ? AND m.source <> 'merge') x GROUP BY x.department_id`,
 		d.key(), d.key(), d.Date.UTC(), d.Date.AddDate(0, 0, 1).UTC()).Error
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func place(tx *gorm.DB, by access.Actor, right access.Right, at Spot) (Place, er
 		return Place{}, err
 	}
 	return Place{PublicID: f.PublicID, Label: f.Label, GID: f.GroupGID, GroupName: f.GroupName, JoinMode: f.JoinMode, Path: f.DepartmentPath,
-		Addresses: by.Super || by.Leads(f.DepartmentPath), Loc: f.Location(), id: f.ID}, nil
+		Addresses: by.Holds(access.ScansSee, f.DepartmentPath), Loc: f.Location(), id: f.ID}, nil
 }
 
 func groupPlace(tx *gorm.DB, by access.Actor, right access.Right, gid string) (Place, error) {
@@ -61,7 +61,7 @@ func groupPlace(tx *gorm.DB, by access.Actor, right access.Right, gid string) (P
 		return Place{}, err
 	}
 	return Place{GID: g.GID, GroupName: g.Name, JoinMode: g.JoinMode, Path: g.DepartmentPath,
-		Addresses: by.Super || by.Leads(g.DepartmentPath), Loc: org.Location(), id: g.ID}, nil
+		Addresses: by.Holds(access.ScansSee, g.DepartmentPath), Loc: org.Location(), id: g.ID}, nil
 }
 
 // whole reports whether the place is a group with all its codes.
