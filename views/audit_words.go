@@ -196,9 +196,11 @@ func ObjectHistory(kind, id string) string {
 // auditRest is what the sentence leaves out of the details.
 func auditRest(ctx context.Context, l audit.Line) string {
 	d := details(l.Details)
-	for _, c := range changes(ctx, d) {
-		delete(d, c.name)
-		delete(d, c.name+"_was")
+	for name := range d {
+		if _, there := d[name+"_was"]; there {
+			delete(d, name)
+			delete(d, name+"_was")
+		}
 	}
 	if says(l.Action, d) {
 		for _, used := range own[l.Action] {

@@ -539,8 +539,8 @@ var policyGroups = []struct {
 	{"entry", []string{"upstream_days", "upstream_warn_hours"}},
 	{"sessions", []string{"session_idle_hours", "session_max_days"}},
 	{"approvals", []string{"approval_days"}},
-	{"recert", []string{"recert_days", "recert_grace_days"}},
 	{"creation", []string{"staff_groups", "group_creation", "no_mobile_creation"}},
+	{"recert", []string{"recert_days", "recert_grace_days"}},
 }
 
 // SettingsPolicies edits what is allowed and the numbers behind it.

@@ -105,13 +105,10 @@ func traceCodeIs(ctx context.Context, r *scan.Trace, step scan.Step, f *code.Fac
 		return at("expired", f.ValidUntil)
 	case "suspended":
 		return at("suspended", f.SuspendedAt)
-	case "recert":
-		if f.RecertDue == nil {
-			return is("recert.true")
-		}
-		return is("recert.false", "Until", when(ctx, *f.RecertDue))
 	case "issuer":
 		return is("issuer."+fmt.Sprint(f.IssuerOK), "Name", f.IssuerName)
+	case "unconfirmed":
+		return at("unconfirmed", f.RecertDue)
 	case "groupoff":
 		return is("groupoff", "Mode", t(ctx, "groups.joinmode."+f.JoinMode))
 	case "off":

@@ -161,6 +161,9 @@ func (s *server) entryReminders(ctx context.Context, a access.Actor) (lines []vi
 func (s *server) listReminders(c echo.Context) error {
 	after := c.QueryParam("after")
 	lines, next, err := s.reminders(c.Request().Context(), actor(c), after, code.PageSize)
+	if err == nil && after == "" {
+		lines, err = s.holderReminders(c.Request().Context(), actor(c), lines)
+	}
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,9 @@ func (s *server) fillApprovals(ctx context.Context, a access.Actor, p *views.Hom
 }
 
 func (s *server) fillCodes(ctx context.Context, a access.Actor, p *views.HomeProps) error {
+	if !access.Can(a, access.CodeDownload, access.Object{}) {
+		return nil
+	}
 	list, err := s.Codes.All(ctx, a, "attention", "")
 	if err != nil {
 		return err

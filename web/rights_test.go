@@ -24,7 +24,6 @@ type things struct {
 	gid, code                              string
 	mine, theirs, export                   int64 // approvals: the reader's own, a head's, the reader's granted export
 	preset, print                          int64
-	round                                  int64  // in which heads confirm
 	channel                                int64  // of the code; its copy has the serial 1
 	above                                  int64  // the department above
 	free                                   int64  // a member who is in no group
@@ -34,6 +33,7 @@ type things struct {
 	started                                string // a group that a member started
 	role, grant                            int64  // a custom role, held by free
 	entry                                  int64  // of the audit trail
+	round                                  int64  // in which heads confirm
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -74,9 +74,9 @@ func atRequest(o things) []any    { return []any{o.request} }
 func atMine(o things) []any       { return []any{o.mine} }
 func atExport(o things) []any     { return []any{o.export} }
 func atPrint(o things) []any      { return []any{o.print} }
-func atRound(o things) []any      { return []any{o.round} }
 func atRole(o things) []any       { return []any{o.role} }
 func atGrant(o things) []any      { return []any{o.role, o.grant} }
+func atRound(o things) []any      { return []any{o.round} }
 func atPreset(o things) []any     { return []any{o.preset} }
 func atEntry(o things) []any      { return []any{o.entry} }
 
@@ -189,12 +189,12 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if author.Super {
 		o.theirs = s.insert(ask, "group.create.external", plan, "群", department, "pending", s.w.Head.MemberID, now, now.AddDate(0, 0, 7), nil)
 	}
-	o.round = s.round()
-	o.role = s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES (?, ?, ?)", fmt.Sprintf("角色%d", unique.Add(1)), now, now)
+	o.role = s.insert("INSERT INTO roles (name, created_at, updated_at) VALUES (?, ?, ?)", fmt.Sprintf("Role %d", unique.Add(1)), now, now)
 	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.download')", o.role)
 	o.grant = s.insert("INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at) VALUES (?, ?, ?, ?, ?)",
 		o.role, o.free, department, s.w.Super.MemberID, now)
 	o.entry = s.entry(department)
+	o.round = s.round()
 	if err := s.db.Raw("SELECT parent_id FROM departments WHERE id = ?", department).Scan(&o.above).Error; err != nil {
 		s.t.Fatal(err)
 	}

@@ -59,6 +59,11 @@ func bothAtOnce(t *testing.T, test func(t *testing.T, s *site)) {
 
 func newSite(t *testing.T, db *gorm.DB) *site {
 	clock := testkit.NewClock()
+	return siteOn(t, db, clock, testkit.Org(t, db, clock))
+}
+
+// siteOn is one server on a database that is filled already; several may share it.
+func siteOn(t *testing.T, db *gorm.DB, clock *testkit.Clock, w testkit.World) *site {
 	log := slog.New(slog.NewTextHandler(testLog{}, nil))
 	keys, now := testkit.Keys(), clock.Now
 	trail := audit.New(keys, now)
@@ -66,7 +71,7 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 	cfg := config.Config{Addr: "127.0.0.1:8080", BaseURL: "http://door.example", SMS: "log", Timezone: "Asia/Shanghai"}
 	groups := group.New(db, trail, now)
 	codes := code.New(db, keys, trail, now, cfg.BaseURL)
-	s := &site{t: t, db: db, clock: clock, w: testkit.Org(t, db, clock)}
+	s := &site{t: t, db: db, clock: clock, w: w}
 	s.deps = web.Deps{
 		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db, trail),
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,

@@ -41,12 +41,12 @@ const (
 	GroupSee         Right = "group.see"
 	GroupRoster      Right = "group.roster"
 	SupersAppoint    Right = "supers.appoint"
-	RecertSee        Right = "recert.see"
-	RecertConfirm    Right = "recert.confirm"
-	RecertPlan       Right = "recert.plan"
 	PolicyTrace      Right = "policy.trace"
 	GroupMove        Right = "group.move"
 	GroupConvert     Right = "group.convert"
+	RecertSee        Right = "recert.see"
+	RecertConfirm    Right = "recert.confirm"
+	RecertPlan       Right = "recert.plan"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -174,11 +174,11 @@ var table = map[Right]rule{
 	ApprovalsSee:     {super: yes, role: yes, head: yes},
 	ApprovalsDecide:  {super: yes},
 	SupersAppoint:    {super: func(Object) Verdict { return NeedsApproval }},
+	PolicyTrace:      {super: yes},
 	RecertSee:        {super: yes, head: yes},
 	// A round is the heads' own word for what is below them: nobody gives it for them where there is one.
 	RecertConfirm: {super: func(o Object) Verdict { return when(o.Headless, Allowed) }, head: yes},
 	RecertPlan:    {super: yes},
-	PolicyTrace:   {super: yes},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.

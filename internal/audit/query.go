@@ -201,7 +201,7 @@ func (q *query) scope(by access.Actor) error {
 		return nil
 	}
 	var all []string
-	for _, led := range by.Led {
+	for _, led := range by.Paths(access.AuditRead) {
 		found, err := q.placesBelow(led)
 		if err != nil {
 			return err
@@ -250,7 +250,7 @@ func objectsNamed(db *gorm.DB, kind, text string) (found []Object, err error) {
 				UNION ALL SELECT n.object_name, n.object_id FROM o JOIN audit_entries n ON n.id = (SELECT x.id FROM audit_entries x
 					WHERE x.object_kind = ? AND (`+next+`, x.object_id) > (o.name, o.id) AND `+next+` < ?
 					ORDER BY `+next+`, x.object_id LIMIT 1))
-			SELECT DISTINCT id FROM (SELECT id FROM o LIMIT ?) some`, k, text, beyond(text), k, beyond(text), objectsMost).Scan(&ids).Error
+			SELECT DISTINCT id FROM (SELECT id FROM o LIMIT ?) found`, k, text, beyond(text), k, beyond(text), objectsMost).Scan(&ids).Error
 		if err != nil {
 			return nil, fmt.Errorf("find objects by name: %w", err)
 		}
@@ -286,20 +286,21 @@ func (q *query) every(inner string, top, least int64, args []any) (string, []any
 
 // between is the part of the index from top down to least. PostgreSQL takes
 // "column = value ORDER BY id" for a reason to walk the primary key, which is
-// endless when all that fits is old; compared as a whole, column and id leave
-// it no index but the right one.
+// endless when all that fits is old; when the last column is compared together
+// with the id, no index but the right one gives the order.
 func (b branch) between(postgres bool, top, least int64) (where, order string, args []any) {
-	columns := append(slices.Clone(b.columns), "e.id")
-	order = strings.Join(columns, " DESC, ") + " DESC"
-	if postgres {
-		row, marks := "("+strings.Join(columns, ", ")+")", "(?"+strings.Repeat(", ?", len(b.columns))+")"
-		args = slices.Concat(b.values, []any{top}, b.values, []any{least})
-		return row + " < " + marks + " AND " + row + " >= " + marks + b.also, order, args
+	last := len(b.columns) - 1
+	for i, c := range b.columns {
+		if !postgres || i < last {
+			where += c + " = ? AND "
+			args = append(args, b.values[i])
+		}
 	}
-	for _, c := range b.columns {
-		where += c + " = ? AND "
+	if !postgres || last < 0 {
+		return where + "e.id < ? AND e.id >= ?" + b.also, "e.id DESC", append(args, top, least)
 	}
-	return where + "e.id < ? AND e.id >= ?" + b.also, order, slices.Concat(b.values, []any{top, least})
+	row, value := "("+b.columns[last]+", e.id)", b.values[last]
+	return where + row + " < (?, ?) AND " + row + " >= (?, ?)" + b.also, b.columns[last] + " DESC, e.id DESC", append(args, value, top, value, least)
 }
 
 // each is how many entries of a branch one page looks at.

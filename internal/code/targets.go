@@ -245,6 +245,9 @@ func (s *Service) mayTarget(tx *gorm.DB, by access.Actor, f Facts, gid string) (
 	if g.Status != group.Active {
 		return g, disbanded(tx, g.ID)
 	}
+	if gap := f.gap(g.Type); gap != "" {
+		return g, fault.Invalid{"group": fault.Msg("charter.error.code." + gap)}
+	}
 	if f.Validity != Permanent {
 		return g, nil
 	}

@@ -31,11 +31,11 @@ type Policies struct {
 	ScanTarget        int      // per cent of scans that should lead to a request or an entry (source: C42, 35)
 	StayTarget        int      // per cent that should still be in after 24 h (source: C43, 60)
 	UpstreamWarnHours int      // a reminder so long before the last chat QR image dies
-	RecertDays        int      // heads confirm members and codes this often; 0 = never (source: C52, a quarter)
-	RecertGraceDays   int      // and have so long for it before what is not confirmed stands still
 	StaffGroups       Choice   // staff start groups in their own departments: off, approval, on (req: D13)
 	GroupCreation     Choice   // everybody below super admin makes groups: on, approval, off (req: D18)
 	NoMobileCreation  bool     // no groups and codes from a phone (req: D39)
+	RecertDays        int      // heads confirm members and codes this often; 0 = never (source: C52, a quarter)
+	RecertGraceDays   int      // and have so long for it before what is not confirmed stands still
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -44,8 +44,8 @@ func DefaultPolicies() Policies {
 		TemporaryMaxDays: 365, TicketSeconds: 15, UpstreamDays: 7, AddressPer10s: 3000, VisitorPer10s: 30,
 		GuestPrefixes: []string{"+86"}, SessionIdleHours: 72, SessionMaxDays: 30, RequestDays: 30, ApprovalDays: 14,
 		RefreshDays: 90, ScanTarget: 35, StayTarget: 60, UpstreamWarnHours: 48,
-		RecertDays: 90, RecertGraceDays: 14,
 		StaffGroups: access.CreationOff, GroupCreation: access.CreationOn,
+		RecertDays: 90, RecertGraceDays: 14,
 	}
 }
 
@@ -61,8 +61,8 @@ func (p *Policies) fields() map[string]any {
 		"session_max_days": &p.SessionMaxDays, "request_days": &p.RequestDays, "approval_days": &p.ApprovalDays,
 		"scan_days": &p.ScanDays, "refresh_days": &p.RefreshDays, "scan_target": &p.ScanTarget, "stay_target": &p.StayTarget,
 		"upstream_warn_hours": &p.UpstreamWarnHours,
-		"recert_days":         &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
-		"staff_groups": &p.StaffGroups, "group_creation": &p.GroupCreation, "no_mobile_creation": &p.NoMobileCreation,
+		"staff_groups":        &p.StaffGroups, "group_creation": &p.GroupCreation, "no_mobile_creation": &p.NoMobileCreation,
+		"recert_days": &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Se
 		return Settings{}, err
 	}
 	out := Settings{Header: h}
-	if c := h.Can; h.Status == Active && !c.Settings && !c.Rename && !c.HandOver && !c.Disband {
+	if c := h.Can; h.Status == Active && !c.Settings && !c.Rename && !c.HandOver && !c.Duties && !c.Disband {
 		return out, fault.Forbidden{Right: string(access.GroupSettings)}
 	}
 	if out.OpenBlocked, err = hasPermanentCode(s.db.WithContext(ctx), h.ID, h.Type); err != nil {

@@ -73,9 +73,9 @@ type View struct {
 	Locked       bool            // the code's password is still to be given
 	Late         string          // with StateFull: the code's own limit that turned the visitor away; "" = the group is full
 	Wait         *Wait           // with StateFull: the visitor's place on the waiting list
-	Held         bool            // with StateIn: the membership stands still until a head confirms it; there is no entry
 	Rules        *group.Rules    // with StateForm: to agree to; with StateIn: asked anew
 	Lacks        fault.Invalid   // with StateForm: what the form that proved the number did not give
+	Held         bool            // with StateIn: the membership stands still until a head confirms it; there is no entry
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
