@@ -30,13 +30,16 @@ func (s *server) showHome(c echo.Context) error {
 			return err
 		}
 		p.Groups = page.Lines
+		if p.Asked, err = s.Joins.Own(ctx, a, homeList); err != nil {
+			return err
+		}
 		if err := s.fillReminders(ctx, a, &p); err != nil {
 			return err
 		}
 		return render(c, http.StatusOK, views.Home(p))
 	}
 	for _, fill := range []func(context.Context, access.Actor, *views.HomeProps) error{
-		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillRecert, s.fillHappened, s.fillReminders,
+		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillRecert, s.fillPeople, s.fillHappened, s.fillReminders,
 	} {
 		if err := fill(ctx, a, &p); err != nil {
 			return err
@@ -76,7 +79,8 @@ func (s *server) fillRequests(ctx context.Context, a access.Actor, p *views.Home
 		return err
 	}
 	p.Urgent = queue.Rows[:min(len(queue.Rows), homeList)]
-	return nil
+	p.Queues, err = s.Joins.ByGroup(ctx, a, homeList)
+	return err
 }
 
 func (s *server) fillApprovals(ctx context.Context, a access.Actor, p *views.HomeProps) error {
@@ -119,5 +123,14 @@ func (s *server) fillHappened(ctx context.Context, a access.Actor, p *views.Home
 	}
 	var err error
 	p.Happened, err = s.Audit.List(ctx, a, audit.Filter{}, homeList)
+	return err
+}
+
+// fillPeople shows who came and who left below the reader.
+func (s *server) fillPeople(ctx context.Context, a access.Actor, p *views.HomeProps) (err error) {
+	if p.Arrivals, err = s.Groups.Arrivals(ctx, a, homeList); err != nil || !a.Super && !a.Head() {
+		return err
+	}
+	p.Leavers, err = s.Directory.Leavers(ctx, a, homeList)
 	return err
 }

@@ -121,6 +121,10 @@ var matrix = []struct {
 	{access.ApprovalsDecide, access.Object{}, "ynnnnnnnnnnnn"},
 	{access.OrganisationEdit, access.Object{}, "ynnnnnnnnnnnn"},
 	{access.PolicyTrace, access.Object{}, "ynnnnnnnnnnnn"},
+	{access.RecertSee, access.Object{}, "yyynnnnnnnnnn"},
+	{access.RecertConfirm, access.Object{}, "nyynnnnnnnnnn"},
+	{access.RecertConfirm, access.Object{Headless: true}, "yyynnnnnnnnnn"},
+	{access.RecertPlan, access.Object{}, "ynnnnnnnnnnnn"},
 }
 
 func TestTheWholeMatrix(t *testing.T) {

@@ -49,6 +49,13 @@ const dueRank = `CASE WHEN now_state = 'suspended' AND NOT issuer_ok THEN 1
 	WHEN valid_until IS NOT NULL AND valid_until > ? AND (validity = '7d' AND valid_until <= ? OR validity <> '7d' AND valid_until <= ?) THEN 2
 	WHEN validity = 'permanent' AND now_state <> 'suspended' AND coalesce(refreshed_at, issued_at) <= ? THEN 3 ELSE 9 END`
 
+// dueSQL are the codes worth a look: their dates come by index, and only whether
+// their issuers may still issue them is asked of every living code.
+const dueSQL = `SELECT id FROM codes WHERE revoked_at IS NULL AND valid_until IS NOT NULL AND valid_until > ? AND valid_until <= ?
+	UNION SELECT id FROM codes WHERE revoked_at IS NULL AND validity = 'permanent' AND coalesce(refreshed_at, issued_at) <= ?
+	UNION SELECT c.id FROM codes c JOIN groups g ON g.id = c.group_id JOIN departments d ON d.id = g.department_id JOIN members m ON m.id = c.issued_by
+		WHERE c.revoked_at IS NULL AND g.status = 'active' AND (c.valid_until IS NULL OR c.valid_until > ?) AND NOT ` + issuerSQL + ` AND `
+
 // dueMoment sorts within a kind.
 const dueMoment = `CASE rank WHEN 2 THEN valid_until ELSE coalesce(refreshed_at, issued_at) END`
 
@@ -89,10 +96,12 @@ func (s *Service) dueItems(tx *gorm.DB, by access.Actor, org directory.Organisat
 		stale = now.AddDate(0, 0, -policies.RefreshDays)
 	}
 	scope, scopeArgs := visible(by)
-	args := append([]any{now, now.Add(soonWeek), now.Add(soon), stale}, stateArgs(now, org.Location())...)
-	args = append(args, scopeArgs...)
-	query := "SELECT * FROM (SELECT y.*, " + dueRank + " AS rank FROM (SELECT " + factsColumns + ", " + stateSQL + " AS now_state" + factsFrom +
-		" WHERE c.revoked_at IS NULL AND g.status = 'active' AND " + scope + ") y) x WHERE rank < 9"
+	args := append(stateArgs(now, org.Location()), scopeArgs...)
+	args = append(append(args, now, now.Add(soon), stale, now), scopeArgs...)
+	args = append(args, now, now.Add(soonWeek), now.Add(soon), stale)
+	query := "WITH asked AS MATERIALIZED (SELECT " + factsColumns + ", " + stateSQL + " AS now_state" + factsFrom +
+		" WHERE c.revoked_at IS NULL AND g.status = 'active' AND " + scope + " AND c.id IN (" + dueSQL + scope + ")), " +
+		"sorted AS MATERIALIZED (SELECT y.*, " + dueRank + " AS rank FROM asked y) SELECT * FROM sorted WHERE rank < 9"
 	if rank, rest, found := strings.Cut(after, "-"); found {
 		n, err := strconv.Atoi(rank)
 		if at, id, ok := parseMoment(rest); ok && err == nil {

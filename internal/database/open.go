@@ -14,6 +14,8 @@ import (
 
 	_ "github.com/glebarez/go-sqlite" // registers the driver name "sqlite"
 	"github.com/glebarez/sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -58,7 +60,17 @@ func settings() *gorm.Config {
 }
 
 func openPostgres(dsn string) (*gorm.DB, error) {
-	db, err := gorm.Open(postgres.New(postgres.Config{DSN: dsn}), settings())
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open postgres: %w", err)
+	}
+	// Our queries are short: compiling one takes longer than running it. Said after connecting, for poolers
+	// refuse such a parameter.
+	quick := stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET jit = off")
+		return err
+	})
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: stdlib.OpenDB(*config, quick)}), settings())
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}

@@ -45,10 +45,10 @@ func (s *Service) Due(ctx context.Context, by access.Actor, all bool, after stri
 	part, id := cursor(after)
 	// A round of before may have left groups that stand still: they come first.
 	for _, held := range []bool{true, false} {
-		if !held && p.Round.Over(s.now()) || held && part == "o" {
+		if !held && p.Round.Over(s.now()) || held && (part == "o" || p.Last == nil) {
 			continue
 		}
-		lines, err := s.waiting(tx, by, *p.Round, all, held, id, PageSize+1-len(l.Lines))
+		lines, err := s.waiting(tx, by, p, all, held, id, PageSize+1-len(l.Lines))
 		if err != nil {
 			return l, err
 		}
@@ -81,20 +81,26 @@ const (
 	heldSQL = `EXISTS (SELECT 1 FROM recert_rounds r WHERE r.due_at <= ? AND ` + group.RecertRoundSQL + `)`
 )
 
-func (s *Service) waiting(tx *gorm.DB, by access.Actor, r Round, all, held bool, after int64, limit int) ([]Line, error) {
+func (s *Service) waiting(tx *gorm.DB, by access.Actor, p Plan, all, held bool, after int64, limit int) ([]Line, error) {
 	with, where, args := mine(by)
 	mineSQL, mineArgs := where, args
 	if all {
 		where, args = access.Scope(by, access.RecertSee, "d.path")
 	}
-	part := "NOT " + heldSQL
-	if held {
-		part = heldSQL
+	// Those that stand still were there when the last round began and were not confirmed since.
+	// As a value, not EXISTS: beside OR that would be answered by reading all marks.
+	const passed = "(SELECT k.id FROM recert_marks k WHERE k.group_id = g.id AND k.kind = 'group' AND k.item_id = 0 AND k.round_id >= ? LIMIT 1) IS NOT NULL"
+	part, partArgs := "1 = 1", []any{}
+	if p.Last != nil {
+		part, partArgs = "(g.created_at >= ? OR "+passed+")", []any{p.Last.OpensAt.UTC(), p.Last.ID}
+		if held {
+			part = "g.created_at < ? AND NOT " + passed
+		}
 	}
 	query := with + "SELECT g.*, d.path AS department_path, d.name AS department_name, " + mineSQL + " AS mine" + waitingSQL + where +
 		" AND " + part + " AND g.id > ? ORDER BY g.id LIMIT ?"
-	values := append(append([]any{}, mineArgs...), r.OpensAt.UTC(), r.ID)
-	values = append(append(values, args...), s.now().UTC(), after, limit)
+	values := append(append([]any{}, mineArgs...), p.Round.OpensAt.UTC(), p.Round.ID)
+	values = append(append(append(values, args...), partArgs...), after, limit)
 	var lines []Line
 	if err := tx.Raw(query, values...).Scan(&lines).Error; err != nil {
 		return nil, fmt.Errorf("list groups to confirm: %w", err)

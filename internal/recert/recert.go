@@ -94,7 +94,8 @@ func New(db *gorm.DB, trail *audit.Trail, codes *code.Service, now func() time.T
 // Plan is what is going on: the round that asks now, if any, and the next one, if it is planned.
 type Plan struct {
 	Round, Next *Round
-	Off         bool // the policy asks for no rounds
+	Last        *Round // the newest whose date has passed
+	Off         bool   // the policy asks for no rounds
 	Zone        *time.Location
 }
 
@@ -118,6 +119,9 @@ func (s *Service) Plan(tx *gorm.DB) (Plan, error) {
 		return p, fmt.Errorf("read the rounds: %w", err)
 	}
 	for i, r := range rounds {
+		if r.Over(s.now()) {
+			p.Last = &rounds[i]
+		}
 		if r.Open(s.now()) {
 			p.Round, p.Next = &rounds[i], nil
 		} else if p.Next == nil {
@@ -179,7 +183,7 @@ func owns(by access.Actor, g group.Group) bool { return g.OwnerID != nil && *g.O
 func mine(by access.Actor) (with, where string, args []any) {
 	led := by
 	led.Super = false
-	where, args = access.Scope(led, access.RecertSee, "d.path")
+	where, args = access.Scope(led, access.RecertConfirm, "d.path")
 	where = "(" + where + " AND (g.owner_id IS NULL OR g.owner_id <> ?))"
 	args = append(args, by.MemberID)
 	if !by.Super {

@@ -35,6 +35,7 @@ CREATE INDEX recert_marks_passes ON recert_marks (round_id, id) WHERE kind = 'gr
 CREATE INDEX scale_codes_living ON codes (id) WHERE revoked_at IS NULL;
 CREATE INDEX scale_codes_ended ON codes (id) WHERE revoked_at IS NOT NULL;
 CREATE INDEX scale_codes_until ON codes (valid_until) WHERE revoked_at IS NULL AND valid_until IS NOT NULL;
+CREATE INDEX scale_codes_permanent ON codes (coalesce(refreshed_at, issued_at)) WHERE revoked_at IS NULL AND validity = 'permanent';
 CREATE INDEX scale_groups_ended ON groups (id) WHERE status <> 'active';
 CREATE INDEX scale_groups_upstream ON groups (id) WHERE entry_kind = 'upstream';
 CREATE INDEX scale_groups_type ON groups (type, id) WHERE status = 'active';
