@@ -80,3 +80,17 @@ func (p JoinProps) nameLabel(ctx context.Context) string {
 	}
 	return t(ctx, "join.name.optional")
 }
+
+// whyNotPermanent is why the choice is locked: the group's type, else the missing right.
+func (p termsFields) whyNotPermanent(ctx context.Context) string {
+	if group.NatureOf(p.Group.Type).CodeEnd {
+		return t(ctx, "charter.error.code.end")
+	}
+	return whyNot(ctx, p.Permanent)
+}
+
+// HolderReminder is the line about a large group with too few people who share the work.
+func HolderReminder(ctx context.Context, g group.Thin) Reminder {
+	return Reminder{Text: t(ctx, "charter.remind.holders", "Group", g.Name, "Members", g.MemberCount, "Count", g.Holders),
+		Href: paths.To(paths.GroupSettings, g.GID) + "#h-o"}
+}

@@ -17,7 +17,7 @@ type Chrome struct {
 	Flash        *Flash
 
 	CanRequests, CanCodes, CanApprovals, CanAudit, CanSettings, CanImport, CanCreateGroup bool
-	CanTrace                                                                              bool
+	CanExport, CanTrace                                                                   bool
 }
 
 // CountLimit is where counts in the navigation end: beyond it they read "99+".

@@ -72,6 +72,8 @@ func codeRemark(ctx context.Context, i code.Item) string {
 	switch {
 	case i.Now == code.Suspended && !i.IssuerOK:
 		return t(ctx, "codes.remark.orphaned", "Name", i.IssuerName)
+	case i.Now == code.Suspended && i.SuspendedAt == nil:
+		return t(ctx, "recert.code.remark")
 	case i.Now == code.Revoked:
 		return t(ctx, "codes.remark.revoked", "Reason", i.RevokeReason)
 	case i.Now == code.Live && i.Full():

@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,13 +27,10 @@ func contactsCrumbs(ctx context.Context, n *directory.Node, more ...ui.Crumb) []
 	return all
 }
 
-// opened says that the tree shows what is below n: on the way to the chosen
-// department, and where the reader could not open n to see it.
+// opened says that the tree shows what is below n: where the reader unfolded
+// it, on the way to the chosen department, and where n cannot be opened at all.
 func (p ContactsProps) opened(n *directory.Node) bool {
-	if n.Parent == nil || !n.Seen {
-		return true
-	}
-	return p.Node != nil && strings.HasPrefix(p.Node.Path, n.Path)
+	return !n.Seen || n.Open
 }
 
 // shown are the departments below n that the reader's tree has.
@@ -46,15 +44,40 @@ func (p ContactsProps) shown(n *directory.Node) []*directory.Node {
 	return out
 }
 
-// toggle is where the tree's arrow leads: into n, or back above it.
+// onTheWay says that n is the chosen department or above it.
+func (p ContactsProps) onTheWay(n *directory.Node) bool {
+	return p.Node != nil && strings.HasPrefix(p.Node.Path, n.Path)
+}
+
+// toggle is where the tree's arrow leads: the same page with n unfolded or
+// folded; a department on the way to the chosen one is folded by going above it.
 func (p ContactsProps) toggle(n *directory.Node) string {
 	switch {
-	case !p.opened(n):
-		return paths.To(paths.Department, n.ID)
+	case !n.Open:
+		return p.unfolded(append(slices.Clone(p.Open), n.ID)) + "#n" + strconv.FormatInt(n.ID, 10)
+	case !p.onTheWay(n):
+		return p.unfolded(slices.DeleteFunc(slices.Clone(p.Open), func(id int64) bool { return id == n.ID })) + "#n" + strconv.FormatInt(n.ID, 10)
 	case n.Parent != nil && n.Parent.Seen:
-		return paths.To(paths.Department, n.Parent.ID)
+		return p.into(n.Parent)
 	}
 	return paths.Contacts
+}
+
+func (p ContactsProps) unfolded(open []int64) string {
+	return p.here("q", p.Q, "view", p.view(), "open", joined(open))
+}
+
+// into is a department's page with the tree as it is.
+func (p ContactsProps) into(n *directory.Node) string {
+	return paths.With(paths.To(paths.Department, n.ID), "open", joined(p.Open))
+}
+
+func joined(ids []int64) string {
+	parts := make([]string, len(ids))
+	for i, id := range ids {
+		parts[i] = strconv.FormatInt(id, 10)
+	}
+	return strings.Join(parts, ",")
 }
 
 // here is the address of this list, without its page.
@@ -76,7 +99,7 @@ func (p ContactsProps) next() string {
 	if p.Page.Next == 0 {
 		return ""
 	}
-	return p.here("q", p.Q, "view", p.view(), "after", strconv.FormatInt(p.Page.Next, 10))
+	return p.here("q", p.Q, "view", p.view(), "open", joined(p.Open), "after", strconv.FormatInt(p.Page.Next, 10))
 }
 
 // summary is the sentence below the heading: who leads, how many, how far.
@@ -96,13 +119,10 @@ func (p ContactsProps) summary(ctx context.Context) string {
 	}
 	if p.Department.SubtreeIsVisible {
 		parts = append(parts, t(ctx, "contacts.summary.members", "Count", p.Node.Members))
-		if n := len(p.Node.Children); n > 0 {
+		if n := p.Department.Below; n > 0 {
 			parts = append(parts, t(ctx, "contacts.summary.departments", "Count", n))
 		}
 		parts = append(parts, t(ctx, "contacts.summary.groups", "Count", p.Department.Groups))
 	}
 	return strings.Join(parts, t(ctx, "contacts.dot"))
 }
-
-// indent draws a department's level in a list of choices.
-func indent(n *directory.Node) string { return strings.Repeat("　", n.Depth) }

@@ -19,6 +19,7 @@ import (
 // terms have in common.
 type termsFields struct {
 	code.Choices
+	Choose    Chooser // the audience
 	Group     group.Group
 	Permanent code.Permission
 	Typed     code.Form

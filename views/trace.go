@@ -107,6 +107,8 @@ func traceCodeIs(ctx context.Context, r *scan.Trace, step scan.Step, f *code.Fac
 		return at("suspended", f.SuspendedAt)
 	case "issuer":
 		return is("issuer."+fmt.Sprint(f.IssuerOK), "Name", f.IssuerName)
+	case "unconfirmed":
+		return at("unconfirmed", f.RecertDue)
 	case "groupoff":
 		return is("groupoff", "Mode", t(ctx, "groups.joinmode."+f.JoinMode))
 	case "off":

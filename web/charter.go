@@ -151,3 +151,12 @@ func (s *server) proposeMember(c echo.Context) error {
 	}
 	return s.done(c, err, "charter.propose.done", paths.To(paths.Group, gid))
 }
+
+// holderReminders adds the large groups in which too few share the work.
+func (s *server) holderReminders(ctx context.Context, by access.Actor, lines []views.Reminder) ([]views.Reminder, error) {
+	groups, err := s.Groups.Understaffed(ctx, by)
+	for _, g := range groups {
+		lines = append(lines, views.HolderReminder(ctx, g))
+	}
+	return lines, err
+}

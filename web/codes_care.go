@@ -136,6 +136,11 @@ func (s *server) reminders(ctx context.Context, a access.Actor, after string, li
 		if stale > 0 {
 			lines = append(lines, views.StaleReminder(ctx, stale))
 		}
+		rounds, err := s.recertReminder(ctx, a)
+		if err != nil {
+			return nil, "", err
+		}
+		lines = append(rounds, lines...)
 	}
 	due, next, err := s.Codes.Due(ctx, a, after, max(1, limit-len(lines)))
 	for _, d := range due {
@@ -156,6 +161,9 @@ func (s *server) entryReminders(ctx context.Context, a access.Actor) (lines []vi
 func (s *server) listReminders(c echo.Context) error {
 	after := c.QueryParam("after")
 	lines, next, err := s.reminders(c.Request().Context(), actor(c), after, code.PageSize)
+	if err == nil && after == "" {
+		lines, err = s.holderReminders(c.Request().Context(), actor(c), lines)
+	}
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,9 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,15 +41,15 @@ func (s *server) contacts(c echo.Context, status int, department int64, typed vi
 	if err != nil {
 		return err
 	}
-	tree, err := s.Directory.Tree(ctx, by)
+	open := openNodes(c)
+	tree, err := s.Directory.Tree(ctx, by, department, open)
 	if err != nil {
 		return err
 	}
-	p := views.ContactsProps{Tree: tree, Page: page, Q: q.Query, Departed: q.Departed, First: q.After == 0, Form: typed,
-		CanMembers: access.Can(by, access.MembersEdit, access.Object{}), Self: by.MemberID,
-		Within: func(path string) bool { return by.Holds(access.DepartmentsEdit, path) }}
+	p := views.ContactsProps{Tree: tree, Open: open, Page: page, Q: q.Query, Departed: q.Departed, First: q.After == 0, Form: typed,
+		CanMembers: access.Can(by, access.MembersEdit, access.Object{}), Self: by.MemberID}
 	if tree.Root != nil {
-		p.CanDepartments = p.Within(tree.Root.Path)
+		p.CanDepartments = by.Holds(access.DepartmentsEdit, tree.Root.Path)
 	}
 	if department != 0 {
 		if err := s.addDepartment(c, department, &p); err != nil {
@@ -54,6 +57,16 @@ func (s *server) contacts(c echo.Context, status int, department int64, typed vi
 		}
 	}
 	return render(c, status, views.Contacts(p))
+}
+
+// openNodes are the departments that the reader unfolded in the tree.
+func openNodes(c echo.Context) (open []int64) {
+	for _, text := range strings.Split(c.QueryParam("open"), ",") {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil && id > 0 && len(open) < 20 && !slices.Contains(open, id) {
+			open = append(open, id)
+		}
+	}
+	return open
 }
 
 func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps) error {
@@ -74,8 +87,19 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 		return err
 	}
 	some, err := s.Directory.Members(ctx, by, directory.Search{Department: id, Limit: headCandidates})
+	if err != nil {
+		return err
+	}
 	p.Candidates = some.Rows
-	return err
+	above := ""
+	if p.Node.ParentID != nil {
+		above = strconv.FormatInt(*p.Node.ParentID, 10)
+	}
+	if p.MoveTo, err = s.chooser(c, "parent_id", directory.Within(access.DepartmentsEdit), false, above); err != nil {
+		return err
+	}
+	p.MoveTo.Few = slices.DeleteFunc(p.MoveTo.Few, func(d directory.Option) bool { return strings.HasPrefix(d.Path, p.Node.Path) })
+	return nil
 }
 
 // departmentAnswer ends a POST about a department: done, its page with the
@@ -105,7 +129,7 @@ func (s *server) createDepartment(c echo.Context) error {
 	id, err := s.Directory.CreateDepartment(ctx, actor(c), typed.Name, parent)
 	if err != nil {
 		id = parent
-		if tree, readErr := s.Directory.Tree(ctx, actor(c)); parent == 0 && readErr == nil && tree.Root != nil {
+		if tree, readErr := s.Directory.Tree(ctx, actor(c), 0, nil); parent == 0 && readErr == nil && tree.Root != nil {
 			id = tree.Root.ID
 		}
 	}
@@ -115,16 +139,6 @@ func (s *server) createDepartment(c echo.Context) error {
 func (s *server) renameDepartment(c echo.Context) error {
 	return s.changeDepartment(c, "rename", func(id int64) error {
 		return s.Directory.RenameDepartment(c.Request().Context(), actor(c), id, c.FormValue("name"))
-	})
-}
-
-func (s *server) moveDepartment(c echo.Context) error {
-	return s.changeDepartment(c, "move", func(id int64) error {
-		parent, err := formID(c, "parent_id")
-		if err != nil {
-			return err
-		}
-		return s.Directory.MoveDepartment(c.Request().Context(), actor(c), id, parent)
 	})
 }
 

@@ -104,5 +104,5 @@ func (s *server) refuseScan(c echo.Context, d scan.Decision, n scan.Notice) erro
 		s.answerProblem(c, problem{status: status, title: title, text: words, after: d.After.Round(time.Second)}, d.Ref)
 		return nil
 	}
-	return render(c, status, views.Refusal(views.RefusalProps{Notice: n, Decision: d, Path: c.Request().URL.RequestURI(), Wait: waitTicket(c)}))
+	return render(c, status, views.Refusal(views.RefusalProps{Notice: n, Decision: d, Path: c.Request().URL.RequestURI(), Wait: waitTicket(c), Explain: s.mayTrace(c)}))
 }

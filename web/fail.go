@@ -34,6 +34,7 @@ func (s *server) fail(err error, c echo.Context) {
 	}
 	// The request's own time may be over; its error page must still be written.
 	c.SetRequest(c.Request().WithContext(context.WithoutCancel(c.Request().Context())))
+	s.noteRefused(c, err)
 	p := s.explain(c.Request().Context(), err)
 	reference := ""
 	if p.ours {

@@ -44,9 +44,15 @@ func (s *server) staleSettings(c echo.Context, status int, typed *group.Draft, b
 			return err
 		}
 	}
+	var choose views.Chooser
+	if g.Can.Move {
+		if choose, err = s.chooser(c, "department_id", groupHomes(actor(c)), false, d.DepartmentID); err != nil {
+			return err
+		}
+	}
 	return render(c, status, views.GroupSettings(views.GroupSettingsProps{Settings: g, Numbers: numbers, Now: s.Now(), Stale: stale,
 		Lacks: missing(actor(c), g.Object(false), access.GroupRename, access.GroupSettings, access.GroupHandOver, access.GroupDuties, access.GroupDisband),
-		Form:  views.GroupFormProps{Draft: d, Errors: bad, Homes: g.Homes, UpstreamDays: g.UpstreamDays, Group: &g}}))
+		Form:  views.GroupFormProps{Draft: d, Errors: bad, Choose: choose, UpstreamDays: g.UpstreamDays, Group: &g}}))
 }
 
 func (s *server) saveGroup(c echo.Context) error {
@@ -60,6 +66,9 @@ func (s *server) saveGroup(c echo.Context) error {
 	}
 	loc, err := s.Groups.Location(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department_id", groupHomes(actor(c)), false); err != nil {
 		return err
 	}
 	d, err := draft(c, group.DraftOf(h.Group, loc))

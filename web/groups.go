@@ -66,7 +66,7 @@ func (s *server) groupForm(c echo.Context, status int, d group.Draft, bad map[st
 	if err != nil {
 		return err
 	}
-	homes, err := s.Groups.Homes(ctx, by)
+	choose, err := s.chooser(c, "department_id", groupHomes(actor(c)), false, d.DepartmentID)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *server) groupForm(c echo.Context, status int, d group.Draft, bad map[st
 	if err != nil {
 		return err
 	}
-	p := views.GroupFormProps{Draft: d, Errors: bad, Homes: homes, Presets: presets, UpstreamDays: policies.UpstreamDays, Asks: !by.Super, Starts: group.Starts(by),
+	p := views.GroupFormProps{Draft: d, Errors: bad, Choose: choose, Presets: presets, UpstreamDays: policies.UpstreamDays, Asks: !by.Super, Starts: group.Starts(by),
 		Waits: access.Decide(by, access.GroupCreate, access.Object{}) == access.NeedsApproval}
 	chosen := queryNumber(c, "preset")
 	for i, preset := range presets {
@@ -90,6 +90,9 @@ func (s *server) groupForm(c echo.Context, status int, d group.Draft, bad map[st
 
 func (s *server) createGroup(c echo.Context) error {
 	if err := form(c); err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department_id", groupHomes(actor(c)), false); err != nil {
 		return err
 	}
 	d, err := draft(c, group.Draft{})
@@ -150,6 +153,9 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 		p.Lacks = missing(by, h.Object(false), access.GroupSettings, access.GroupDisband, access.CodeTemporary, access.ScansSee, access.RequestsDecide, access.MemberAdd)
 	}
 	if p.Holders, err = s.Groups.Holders(ctx, by, gid); err != nil {
+		return err
+	}
+	if p.Recert, err = s.roundOf(ctx, by, h.Group); err != nil {
 		return err
 	}
 	if h.Can.Codes {

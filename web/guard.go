@@ -110,8 +110,12 @@ func (s *server) admit(c echo.Context, org directory.Organisation, r route) erro
 	if r.right != "" && !access.Can(a, r.right, access.Object{}) {
 		return fault.Forbidden{Right: string(r.right)}
 	}
+	c.Set(insideKey, true)
 	return r.handle(s, c)
 }
+
+// insideKey says that the gate let the request through.
+const insideKey = "inside"
 
 func (s *server) sendToLogin(c echo.Context) error {
 	if wantsJSON(c) {
@@ -132,7 +136,7 @@ func (s *server) dress(c echo.Context, org directory.Organisation, a access.Acto
 		Organisation: org.Name, Name: a.Name, RoleKey: roleKey(a), Path: pagePath(c.Request()),
 		CanRequests: can(access.RequestsDecide), CanCodes: can(access.CodeDownload), CanAudit: can(access.AuditRead),
 		CanApprovals: can(access.ApprovalsSee), CanSettings: can(access.OrganisationEdit),
-		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate), CanTrace: can(access.PolicyTrace),
+		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate), CanExport: can(access.FullExport), CanTrace: can(access.PolicyTrace),
 		Flash: s.takeFlash(c),
 	}
 	if c.Request().Method == http.MethodGet && !wantsJSON(c) {

@@ -36,7 +36,7 @@ func (s *server) showHome(c echo.Context) error {
 		return render(c, http.StatusOK, views.Home(p))
 	}
 	for _, fill := range []func(context.Context, access.Actor, *views.HomeProps) error{
-		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillHappened, s.fillReminders,
+		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillRecert, s.fillHappened, s.fillReminders,
 	} {
 		if err := fill(ctx, a, &p); err != nil {
 			return err
@@ -92,6 +92,9 @@ func (s *server) fillApprovals(ctx context.Context, a access.Actor, p *views.Hom
 }
 
 func (s *server) fillCodes(ctx context.Context, a access.Actor, p *views.HomeProps) error {
+	if !access.Can(a, access.CodeDownload, access.Object{}) {
+		return nil
+	}
 	list, err := s.Codes.All(ctx, a, "attention", "")
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "followed", "dead", "image", "list", "tier"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -57,8 +57,9 @@ type props struct {
 	gid, code, request             string
 	department, member, membership string
 	run, approval, preset, waiter  string
-	print, image, channel          string
+	print, image, channel, round   string
 	role, grant                    string
+	entry                          string
 }
 
 func (s *site) props() props {
@@ -89,9 +90,11 @@ func (s *site) props() props {
 	s.exec("INSERT INTO role_rights (role_id, right_name) VALUES (?, 'code.temporary')", role)
 	p.role, p.grant = fmt.Sprint(role), fmt.Sprint(s.insert(`INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at)
 		VALUES (?, ?, ?, ?, ?)`, role, s.w.OtherStaff.MemberID, s.w.Marketing, s.w.Super.MemberID, s.clock.Now()))
+	p.round = fmt.Sprint(s.round())
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
+	p.entry = fmt.Sprint(s.count("SELECT min(id) FROM audit_entries"))
 	return p
 }
 
@@ -103,7 +106,7 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "approvals": p.approval, "presets": p.preset, "prints": p.print, "roles": p.role}
+		"requests": p.request, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -214,6 +217,8 @@ func (p props) fields() [][]string {
 	return [][]string{
 		{"/groups/:id/images", "valid_until", "2026-12-12", "max_uses", "100"}, {"/groups/:id/images/:image", "action", "up", "max_uses", "100", "reason", "x"},
 		{"/groups/:id/images/:image", "action", "", "max_uses", "100"}, {"/groups/:id/images/:image", "action", "dead", "reason", "x"},
+		{"/recertify/rounds", "action", "start"}, {"/recertify/rounds", "action", "move", "round", p.round, "was", "2026-12-06", "due", "2026-12-12"},
+		{"/groups/:id/recertify", "round", p.round, "m1", "confirm", "c1", "later", "others", "on"},
 		{"/groups/:id/custodian", "member_id", p.member, "phone", ""}, {"/groups/:id/entry", "keep", "on"},
 		{"/groups/:id/series", "action", "", "base", "群", "threshold", "90"}, {"/groups/:id/series", "action", "stop", "base", "", "threshold", ""},
 		{"/codes/:id/targets", "action", "", "route", "order", "version", "1"}, {"/codes/:id/targets", "action", "add", "group", p.gid, "version", "1"},
@@ -226,7 +231,10 @@ func (p props) fields() [][]string {
 		append([]string{"/groups"}, group...), append([]string{"/groups/:id"}, group...),
 		append([]string{"/contacts/members"}, member...), append([]string{"/contacts/members/:id"}, member...),
 		{"/lang", "lang", "en", "next", "/groups"}, {"/contacts/departments", "name", "新", "parent_id", p.department},
-		{"/contacts/departments/:id/rename", "name", "新"}, {"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.RD)},
+		{"/contacts/departments/:id/rename", "name", "新"}, {"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.Root), "parent_id_text", "", "seen", ""},
+		{"/contacts/departments/:id/move", "parent_id", fmt.Sprint(p.s.w.Root), "parent_id_text", "", "seen", "x"},
+		{"/contacts/bulk", "action", "add", "id", p.member, "department_id", p.department, "department_id_text", "", "reason", "x"},
+		{"/contacts/members/:id/reactivate", "reason", "x"}, {"/contacts/members/:id/heirs", "group", p.gid, "heir", p.member},
 		append([]string{"/contacts/departments/:id/heads"}, one...), {"/contacts/members/:id/invite", "send", "1"},
 		{"/contacts/import", "file", "", "dry_run", "on", "whole", "on", "ask", "on", "depart", "研发中心"},
 		{"/contacts/import/:id/columns", "column_0", "name", "column_1", "phone"}, {"/contacts/import/:id/apply", "depart", "on", "reason", "x", "typed", "1"}, {"/contacts/import/:id/cancel", "x", ""},
@@ -239,7 +247,7 @@ func (p props) fields() [][]string {
 		{"/join/wait", "password", ""}, {"/join/unwait", "x", ""},
 		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
 		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
-		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit"},
+		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit", "format", "csv", "group", "", "note", "x"}, {"/audit/verify", "x", ""},
 		{"/settings/organisation", "name", "晨星", "timezone", "Asia/Shanghai", "language", "zh-CN"},
 		append([]string{"/settings/policies"}, p.policies()...),
 		{"/settings/policies/presets/:id", "capacity", "1", "validity", "7d", "total_cap", "", "daily_cap", "", "source", "x", "validity_fixed", "on"},
@@ -252,7 +260,7 @@ func (p props) fields() [][]string {
 		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "company", "x", "rules", "1", "answer", "", "invite_code", "", "password", "", "phone_last4", ""},
 		{"/join/withdraw", "x", ""}, {"/login", "phone", "13900000009", "password", "", "next", "/", "resend", ""},
 		{"/login/verify", "code", "123456", "next", "/"}, {"/login/link/:token", "x", ""}, {"/setup/:token", "organisation", "x", "timezone", "UTC", "name", "x", "phone", "1", "password", "x", "language", "en"},
-		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/withdraw", "x", ""},
+		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/note", "note", "x"}, {"/approvals/:id/withdraw", "x", ""},
 		{"/codes/:id/regenerate", "reason", "x"}, {"/codes/:id/revoke", "reason", "x"}, {"/groups/:id/members/:membership/remove", "x", ""},
 		{"/contacts/members/:id/depart", "reason", "x"}, {"/groups/:id/disband", "reason", "x", "confirm_name", "x"}, {"/contacts/departments/:id/delete", "x", ""},
 		{"/settings/roles/:id/grants/:grant/withdraw", "x", ""}, {"/settings/roles/:id/delete", "x", ""},

@@ -10,8 +10,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
+	"doorplate/internal/i18n"
 	"doorplate/internal/paths"
 	"doorplate/internal/qr"
 	"doorplate/views"
@@ -28,11 +30,25 @@ func (s *server) targetsPage(c echo.Context, status int, bad map[string]string) 
 	if err != nil {
 		return err
 	}
-	return render(c, status, views.CodeTargets(views.CodeTargetsProps{TargetsPage: page, Q: q, Errors: bad, On: c.FormValue("group")}))
+	var chosen []string
+	for _, g := range page.Targets {
+		if g.ForID != nil {
+			chosen = append(chosen, strconv.FormatInt(*g.ForID, 10))
+		}
+	}
+	choose, err := s.chooser(c, "department", directory.Anywhere, false, chosen...)
+	if err != nil {
+		return err
+	}
+	choose.None = i18n.T(c.Request().Context(), "live.department.none")
+	return render(c, status, views.CodeTargets(views.CodeTargetsProps{TargetsPage: page, Choose: choose, Q: q, Errors: bad, On: c.FormValue("group")}))
 }
 
 func (s *server) changeTargets(c echo.Context) error {
 	if err := form(c); err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department", directory.Anywhere, false); err != nil {
 		return err
 	}
 	err := s.changeTarget(c)

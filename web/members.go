@@ -75,15 +75,14 @@ func memberInput(c echo.Context) directory.MemberInput {
 // memberForm shows the form with the departments that the reader may choose.
 func (s *server) memberForm(c echo.Context, status int, p views.MemberFormProps) error {
 	ctx, by := c.Request().Context(), actor(c)
-	tree, err := s.Directory.Tree(ctx, by)
-	if err != nil {
+	ids := make([]string, len(p.Input.Departments))
+	for i, id := range p.Input.Departments {
+		ids[i] = strconv.FormatInt(id, 10)
+	}
+	var err error
+	if p.Choose, err = s.chooser(c, "department_id", directory.Within(access.MembersEdit), true, ids...); err != nil {
 		return err
 	}
-	tree.Walk(func(n *directory.Node) {
-		if by.Holds(access.MembersEdit, n.Path) {
-			p.Nodes = append(p.Nodes, n)
-		}
-	})
 	p.Heads = access.Can(by, access.HeadsAppoint, access.Object{})
 	p.Crumbs = []ui.Crumb{{Text: i18n.T(ctx, "nav.contacts"), Href: paths.Contacts}}
 	if p.ID != 0 {
@@ -106,6 +105,9 @@ func (s *server) newMember(c echo.Context) error {
 
 func (s *server) createMember(c echo.Context) error {
 	if err := form(c); err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department_id", directory.Within(access.MembersEdit), true); err != nil {
 		return err
 	}
 	in := memberInput(c)
@@ -154,6 +156,9 @@ func (s *server) updateMember(c echo.Context) error {
 	}
 	id, err := rowID(c)
 	if err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department_id", directory.Within(access.MembersEdit), true); err != nil {
 		return err
 	}
 	ctx, in := c.Request().Context(), memberInput(c)

@@ -44,9 +44,9 @@ var lines = []line{
 	{route: "GET /contacts/departments/:id", at: atDepartment, own: all, foreign: hidden},
 	{route: "GET /contacts/departments/:id/sheet.pdf", at: atDepartment, own: review, foreign: hidden},
 	{route: "POST /contacts/departments/:id/rename", at: atDepartment, own: supers, foreign: hidden, fields: sends("name", "平台组")},
-	{route: "POST /contacts/departments/:id/move", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
-		return []string{"parent_id", fmt.Sprint(o.above)}
-	}},
+	{route: "POST /contacts/departments/:id/move", at: atDepartment, own: supers, foreign: hidden, fields: sends("parent_id", "0")},
+	{route: "GET /contacts/departments/:id/move/confirm", at: atDepartment, own: supers, foreign: hidden, fields: sends("parent_id", "0")},
+	{route: "GET /contacts/departments/find", own: all},
 	{route: "POST /contacts/departments/:id/delete", at: atDepartment, own: supers, foreign: hidden},
 	{route: "POST /contacts/departments/:id/heads", at: atDepartment, own: supers, foreign: hidden, fields: func(o things) []string {
 		return append(sendsFree(o), "action", "add")
@@ -63,6 +63,16 @@ var lines = []line{
 	{route: "GET /contacts/members/:id/edit", at: atMember, own: admins, foreign: hidden},
 	{route: "GET /contacts/members/:id/depart/confirm", at: atMember, own: admins, foreign: hidden},
 	{route: "POST /contacts/members/:id/depart", at: atMember, own: admins, foreign: hidden, fields: why},
+	{route: "GET /contacts/members/:id/reactivate/confirm", at: atGone, own: admins, foreign: hidden},
+	{route: "POST /contacts/members/:id/reactivate", at: atGone, own: admins, foreign: hidden, fields: why},
+	{route: "POST /contacts/members/:id/heirs", at: atMember, own: admins, foreign: hidden, fields: func(o things) []string {
+		return []string{"group", o.gid, "heir", fmt.Sprint(o.free)}
+	}},
+	{route: "GET /contacts/bulk", own: admins, fields: func(o things) []string { return []string{"action", "add", "id", fmt.Sprint(o.free)} }},
+	{route: "POST /contacts/bulk", own: admins, fields: func(o things) []string {
+		return []string{"action", "depart", "id", fmt.Sprint(o.free), "reason", "x"}
+	}},
+	{route: "GET /contacts/bulk/:id", at: atBulk, own: all, foreign: hidden},
 	{route: "GET /contacts/members/:id/invite", at: atMember, own: admins, foreign: hidden},
 	{route: "POST /contacts/members/:id/invite", at: atMember, own: admins, foreign: hidden},
 	{route: "GET /contacts/import", own: admins},
@@ -154,6 +164,14 @@ var lines = []line{
 	{route: "GET /codes/trace", own: supers},
 	{route: "POST /codes/adopt", own: admins, foreign: "404 403 403", fields: func(o things) []string { return []string{"id", o.code} }},
 	{route: "GET /reminders", own: review},
+	{route: "GET /recertify", own: admins},
+	{route: "GET /recertify/rounds", own: admins},
+	{route: "POST /recertify/rounds", own: supers, fields: sends("action", "start")},
+	{route: "GET /recertify/rounds/:id", at: atRound, own: admins},
+	{route: "GET /groups/:id/recertify", at: atGroup, own: "403 y 403 403", foreign: hidden},
+	{route: "POST /groups/:id/recertify", at: atGroup, own: "403 y 403 403", foreign: hidden, fields: func(o things) []string {
+		return []string{"round", fmt.Sprint(o.round), "others", "on"}
+	}},
 
 	{route: "GET /codes/:id/targets", at: atCode, own: review, foreign: hidden},
 	{route: "POST /codes/:id/targets", at: atCode, own: admins, foreign: hidden, fields: sends("route", "order")},
@@ -182,6 +200,10 @@ var lines = []line{
 	{route: "POST /exports", own: supers, fields: sends("what", "members")},
 	{route: "GET /audit", own: admins},
 	{route: "GET /audit/export", own: supers},
+	{route: "POST /audit/verify", own: supers},
+	{route: "GET /audit/checkpoint.txt", own: supers},
+	{route: "GET /audit/key.txt", own: admins},
+	{route: "GET /audit/:id", at: atEntry, own: admins, foreign: "404 403 403"},
 
 	{route: "GET /settings/organisation", own: supers},
 	{route: "POST /settings/organisation", own: supers, fields: sends("name", "晨星科技")},

@@ -54,7 +54,7 @@ func (s *server) rolePage(c echo.Context, status int, p views.RoleProps) error {
 	if p.Holders, err = s.Directory.Holders(ctx, by, id); err != nil {
 		return err
 	}
-	if p.Homes, err = s.Groups.Homes(ctx, by); err != nil {
+	if p.Choose, err = s.chooser(c, "department_id", directory.Anywhere, false, p.Typed.Department); err != nil {
 		return err
 	}
 	return render(c, status, views.Role(p))
@@ -110,6 +110,9 @@ func (s *server) grantRole(c echo.Context) error {
 	}
 	id, err := rowID(c)
 	if err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department_id", directory.Anywhere, false); err != nil {
 		return err
 	}
 	typed := views.RoleGrantForm{Phone: c.FormValue("phone"), Department: c.FormValue("department_id")}

@@ -24,6 +24,7 @@ import (
 	"doorplate/internal/join"
 	"doorplate/internal/paths"
 	"doorplate/internal/press"
+	"doorplate/internal/recert"
 	"doorplate/internal/scan"
 )
 
@@ -43,6 +44,7 @@ type Deps struct {
 	Scans     *scan.Service
 	Joins     *join.Service
 	Press     *press.Service
+	Rounds    *recert.Service
 	// Demo fills the empty database with the demo organisation.
 	Demo func(ctx context.Context) error
 	// Ready is nil when the database answers and is migrated.

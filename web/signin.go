@@ -90,11 +90,14 @@ func (s *server) beginSignIn(c echo.Context) error {
 	}
 	challenge, cause, err := s.Auth.Begin(ctx, auth.SignIn{Phone: phone, Address: c.RealIP(), Lang: i18n.Lang(ctx), Previous: previous})
 	if err != nil {
+		s.noteLimit(c, phone, err)
 		return err
 	}
 	if cause != "" {
 		s.logRefusal(c, auth.Refusal{Cause: cause, Phone: phone})
 	}
+	// For every number alike: what it takes must not tell who has an account.
+	s.noteSignIn(c, auth.Attempt{Phone: phone, Cause: cause})
 	c.SetCookie(s.cookie(challengeCookie, challenge, challengeLife))
 	return c.Redirect(http.StatusSeeOther, paths.With(paths.LoginVerify, "next", nextOf(c)))
 }
@@ -135,6 +138,9 @@ func (s *server) finishSignIn(c echo.Context, session string, err error, refuse 
 	var refusal auth.Refusal
 	if errors.As(err, &refusal) {
 		s.logRefusal(c, refusal)
+		s.noteSignIn(c, auth.Attempt{Phone: refusal.Phone, Cause: refusal.Cause})
+	} else {
+		s.noteLimit(c, "", err)
 	}
 	var wrong fault.Invalid
 	if errors.As(err, &wrong) && !wantsJSON(c) {

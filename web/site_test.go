@@ -26,6 +26,7 @@ import (
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
 	"doorplate/internal/press"
+	"doorplate/internal/recert"
 	"doorplate/internal/scan"
 	"doorplate/internal/testkit"
 	"doorplate/web"
@@ -58,6 +59,11 @@ func bothAtOnce(t *testing.T, test func(t *testing.T, s *site)) {
 
 func newSite(t *testing.T, db *gorm.DB) *site {
 	clock := testkit.NewClock()
+	return siteOn(t, db, clock, testkit.Org(t, db, clock))
+}
+
+// siteOn is one server on a database that is filled already; several may share it.
+func siteOn(t *testing.T, db *gorm.DB, clock *testkit.Clock, w testkit.World) *site {
 	log := slog.New(slog.NewTextHandler(testLog{}, nil))
 	keys, now := testkit.Keys(), clock.Now
 	trail := audit.New(keys, now)
@@ -65,14 +71,14 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 	cfg := config.Config{Addr: "127.0.0.1:8080", BaseURL: "http://door.example", SMS: "log", Timezone: "Asia/Shanghai"}
 	groups := group.New(db, trail, now)
 	codes := code.New(db, keys, trail, now, cfg.BaseURL)
-	s := &site{t: t, db: db, clock: clock, w: testkit.Org(t, db, clock)}
+	s := &site{t: t, db: db, clock: clock, w: w}
 	s.deps = web.Deps{
-		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db),
+		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db, trail),
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
 		Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
-		Press: press.New(db, codes, trail, now, cfg.BaseURL, log),
-		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
+		Press: press.New(db, codes, trail, now, cfg.BaseURL, log), Rounds: recert.New(db, trail, codes, now),
+		Demo: func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}
 	t.Cleanup(s.deps.Scans.Close)
 	s.deps.Directory.OnDepart(
@@ -81,6 +87,7 @@ func newSite(t *testing.T, db *gorm.DB) *site {
 			return group.EndFor(tx, id, at, "departed")
 		}},
 		directory.Effect{Key: "duties", End: group.EndDuties})
+	s.deps.Directory.OnMove(codes.OrphansUnder)
 	s.Handler = web.New(s.deps)
 	return s
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"doorplate/internal/code"
+	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/paths"
 	"doorplate/views"
@@ -21,6 +22,9 @@ func (s *server) newCode(c echo.Context) error { return s.renderIssue(c, http.St
 
 func (s *server) issueCode(c echo.Context) error {
 	if err := form(c); err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "audience", directory.Anywhere, true); err != nil {
 		return err
 	}
 	typed := termsForm(c.Request().PostForm, code.Form{})
@@ -64,6 +68,9 @@ func (s *server) renderIssue(c echo.Context, status int, typed *code.Form, wrong
 		}
 		p.Typed = p.Typed.Fix(c.QueryParam("fix"), page.Group)
 	}
+	if p.Choose, err = s.chooser(c, "audience", directory.Anywhere, true, p.Typed.Audience...); err != nil {
+		return err
+	}
 	return render(c, status, views.IssueCode(p))
 }
 
@@ -76,6 +83,9 @@ func (s *server) saveTerms(c echo.Context) error {
 	ctx, by, id := c.Request().Context(), actor(c), publicID(c)
 	now, err := s.Codes.Terms(ctx, by, id)
 	if err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "audience", directory.Anywhere, true); err != nil {
 		return err
 	}
 	typed := termsForm(c.Request().PostForm, now.Form(now.FallbackGroup.GID))
@@ -108,6 +118,9 @@ func (s *server) renderTerms(c echo.Context, status int, typed *code.Form, wrong
 	p := views.TermsProps{Terms: page, Typed: page.Form(page.FallbackGroup.GID).Fix(c.QueryParam("fix"), page.Group), Wrong: codeErrors(ctx, wrong)}
 	if typed != nil {
 		p.Typed = *typed
+	}
+	if p.Choose, err = s.chooser(c, "audience", directory.Anywhere, true, p.Typed.Audience...); err != nil {
+		return err
 	}
 	return render(c, status, views.CodeTerms(p))
 }

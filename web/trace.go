@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/access"
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/scan"
@@ -71,4 +72,13 @@ func (s *server) askEngine(c echo.Context, org directory.Organisation, p *views.
 	}
 	p.Ahead = &ahead
 	return nil
+}
+
+// mayTrace reports whether the visitor of a public page is signed in as somebody who may see traces.
+func (s *server) mayTrace(c echo.Context) bool {
+	if _, err := c.Cookie(s.cookieName(sessionCookie)); err != nil {
+		return false
+	}
+	a, err := s.signedIn(c)
+	return err == nil && access.Can(a, access.PolicyTrace, access.Object{})
 }

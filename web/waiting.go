@@ -130,8 +130,10 @@ func (s *server) listWaiters(c echo.Context) error {
 	if p.Header, err = s.Groups.ByID(ctx, by, gid); err != nil {
 		return err
 	}
-	if p.Numbers, err = s.Groups.Numbers(ctx, by, gid); err != nil {
-		return err
+	if p.Header.Can.Codes {
+		if p.Numbers, err = s.Groups.Numbers(ctx, by, gid); err != nil {
+			return err
+		}
 	}
 	return render(c, http.StatusOK, views.GroupWaiters(p))
 }

@@ -6,20 +6,17 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"doorplate/internal/audit"
 	"doorplate/internal/config"
 	"doorplate/internal/database"
 	"doorplate/internal/demo"
 	"doorplate/internal/fault"
 	"doorplate/internal/paths"
-	"doorplate/internal/secret"
 )
 
 func migrateCommand() *cobra.Command {
@@ -108,92 +105,6 @@ func loginLinkCommand() *cobra.Command {
 			})(c, nil)
 		},
 	}
-}
-
-func auditCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "audit",
-		Short: "Work with the audit trail",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return usageError{errors.New("usage: doorplate audit verify [FILE]")}
-		},
-	}
-	c.AddCommand(&cobra.Command{
-		Use:   "verify [FILE]",
-		Short: "Check the hash chain in the database, or in an exported file",
-		Args:  argsBetween(0, 1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				return verifyFile(args[0])
-			}
-			return withProgram(verifyDatabase)(c, nil)
-		},
-	})
-	return c
-}
-
-func verifyDatabase(ctx context.Context, p *program) error {
-	checkpoint, err := audit.ReadCheckpoint(p.checkpoint())
-	if err != nil {
-		return err
-	}
-	if err := p.migrated(ctx); err != nil {
-		return err
-	}
-	report, err := p.trail.Verify(ctx, p.db, checkpoint)
-	if err != nil {
-		return err
-	}
-	return tell(report)
-}
-
-// verifyFile needs no database; the secret key is used when there is one.
-func verifyFile(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return fmt.Errorf("open the exported audit trail: %w", err)
-	}
-	defer f.Close()
-	report, err := audit.VerifyFile(f, keyAtHand())
-	if err != nil {
-		return err
-	}
-	return tell(report)
-}
-
-// keyAtHand returns the secret key if this machine has it; it never makes one.
-func keyAtHand() *secret.Keys {
-	cfg, err := config.Load()
-	if err != nil {
-		return nil
-	}
-	raw, err := cfg.ExistingSecretKey()
-	if err != nil {
-		return nil
-	}
-	keys, err := secret.New(raw)
-	if err != nil {
-		return nil
-	}
-	return &keys
-}
-
-func tell(r audit.Report) error {
-	if b := r.Broken; b != nil {
-		if b.Seq == 0 {
-			return fmt.Errorf("the audit trail is broken at unsealed entry id %d: %s", b.Entry, b.Cause)
-		}
-		return fmt.Errorf("the audit trail is broken at entry %d (id %d): %s", b.Seq, b.Entry, b.Cause)
-	}
-	fmt.Printf("the audit trail is whole: %d entries sealed, %d not sealed yet\n", r.Head.Seq, r.Unsealed)
-	if r.Head.Seq > 0 {
-		fmt.Printf("head %d %s\n", r.Head.Seq, r.Head.Hash)
-	}
-	if !r.MACChecked {
-		fmt.Println("without the secret key only the chain was checked, not who wrote the entries")
-	}
-	return nil
 }
 
 // version is set by the build (-ldflags -X main.version=…).

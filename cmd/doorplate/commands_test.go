@@ -178,6 +178,7 @@ func TestAuditVerifyFindsTampering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	testkit.Unguard(t, db)
 	if err := db.Exec("UPDATE audit_entries SET object_name = 'x' WHERE id = 5").Error; err != nil {
 		t.Fatal(err)
 	}

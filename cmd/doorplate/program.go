@@ -23,6 +23,7 @@ import (
 	"doorplate/internal/join"
 	"doorplate/internal/notify"
 	"doorplate/internal/press"
+	"doorplate/internal/recert"
 	"doorplate/internal/scan"
 	"doorplate/internal/secret"
 )
@@ -43,6 +44,7 @@ type program struct {
 	scans     *scan.Service
 	joins     *join.Service
 	press     *press.Service
+	rounds    *recert.Service
 }
 
 // load reads the environment, prepares the data dir and wires the services. It
@@ -86,9 +88,11 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.groups = group.New(db, p.trail, now)
 	p.codes = code.New(db, keys, p.trail, now, cfg.BaseURL)
 	p.approvals = approval.New(db, p.trail, p.groups, p.codes, now)
+	p.rounds = recert.New(db, p.trail, p.codes, now)
 	p.scans = scan.New(db, keys, p.codes, p.trail, now)
 	p.press = press.New(db, p.codes, p.trail, now, cfg.BaseURL, p.log)
 	p.joins = join.New(db, keys, p.trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now)
+	p.directory.OnMove(p.codes.OrphansUnder)
 	p.outbox.Handle("sms", notify.SMSJob(sender(cfg)))
 	p.directory.OnDepart(
 		directory.Effect{Key: "sessions", End: auth.EndSessions},

@@ -179,6 +179,7 @@ func plainCause(err error) string {
 func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	p.scans.Start(ctx)
 	workers.Go(func() { p.trail.RunSealer(ctx, p.db, p.log, p.checkpoint()) })
+	workers.Go(func() { p.trail.RunWatch(ctx, p.db, p.log) })
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
 	workers.Go(func() { p.press.Work(ctx) })
@@ -194,7 +195,11 @@ func (p *program) everyHour(ctx context.Context) {
 			do   func(context.Context) error
 		}{
 			{"sweep what expired", p.auth.Sweep},
+			{"index members", p.directory.Reindex},
 			{"drop printed files", p.press.Sweep},
+			{"plan the next round", p.rounds.Tend},
+			{"look at prints in doubt", p.codes.SettlePrints},
+			{"add up the days", p.scans.SumDays},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err
@@ -214,8 +219,8 @@ func (p *program) everyHour(ctx context.Context) {
 
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
-		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press,
+		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db, p.trail), Auth: p.auth, Directory: p.directory, Groups: p.groups,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press, Rounds: p.rounds,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

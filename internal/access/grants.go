@@ -43,9 +43,9 @@ var implied = map[Right][]Right{
 	CodePermanent:  {CodeTemporary, CodeDownload},
 	CodeRevoke:     {CodeDownload},
 	CodeAdopt:      {CodeTemporary, CodeDownload},
-	CodeDownload:   {GroupSee},
-	ScansSee:       {GroupSee},
-	ScansExport:    {ScansSee, GroupSee},
+	CodeDownload:   {GroupSee, ScansSee}, // the pages of a code are one: its file and its scans
+	ScansSee:       {GroupSee, CodeDownload},
+	ScansExport:    {ScansSee},
 	RequestsDecide: {GroupSee},
 	MemberAdd:      {GroupSee, GroupRoster},
 }

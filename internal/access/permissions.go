@@ -44,6 +44,9 @@ const (
 	PolicyTrace      Right = "policy.trace"
 	GroupMove        Right = "group.move"
 	GroupConvert     Right = "group.convert"
+	RecertSee        Right = "recert.see"
+	RecertConfirm    Right = "recert.confirm"
+	RecertPlan       Right = "recert.plan"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -70,6 +73,7 @@ type Object struct {
 	OpenToAll   bool // permanent + open join + no audience
 	// ExternalPermanent is the policy that lets external groups have permanent codes.
 	ExternalPermanent bool
+	Headless          bool // no head may confirm the group's members and codes
 }
 
 // rule is one row of the table: a function of the object for each tier, nil = no.
@@ -171,6 +175,10 @@ var table = map[Right]rule{
 	ApprovalsDecide:  {super: yes},
 	SupersAppoint:    {super: func(Object) Verdict { return NeedsApproval }},
 	PolicyTrace:      {super: yes},
+	RecertSee:        {super: yes, head: yes},
+	// A round is the heads' own word for what is below them: nobody gives it for them where there is one.
+	RecertConfirm: {super: func(o Object) Verdict { return when(o.Headless, Allowed) }, head: yes},
+	RecertPlan:    {super: yes},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.

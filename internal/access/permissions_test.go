@@ -46,6 +46,10 @@ var cells = []struct {
 	{access.HeadsAppoint, access.Object{}, "y n n n n n n"},
 	{access.GroupCreate, access.Object{}, "y y n n n n n"},
 	{access.GroupCreate, access.Object{External: true}, "y a n n n n n"},
+	{access.GroupCreate, access.Object{UserStarted: true}, "y y n n n n n"},
+	{access.GroupMove, access.Object{}, "y y n n n n n"},
+	{access.GroupMove, access.Object{External: true}, "y a n n n n n"},
+	{access.GroupConvert, access.Object{UserStarted: true}, "y y n n n n n"},
 	{access.GroupRename, access.Object{}, "y y n n n n n"},
 	{access.GroupRename, access.Object{UserStarted: true}, "y y y n n n n"},
 	{access.GroupSettings, access.Object{}, "y y n n y n n"},
@@ -74,6 +78,10 @@ var cells = []struct {
 	{access.OrganisationEdit, access.Object{}, "y n n n n n n"},
 	{access.ApprovalsDecide, access.Object{}, "y n n n n n n"},
 	{access.SupersAppoint, access.Object{}, "a n n n n n n"},
+	{access.RecertSee, access.Object{}, "y y n n n n n"},
+	{access.RecertConfirm, access.Object{}, "n y n n n n n"},
+	{access.RecertConfirm, access.Object{Headless: true}, "y y n n n n n"},
+	{access.RecertPlan, access.Object{}, "y n n n n n n"},
 }
 
 var verdicts = map[string]access.Verdict{"y": access.Allowed, "a": access.NeedsApproval, "n": access.Denied}

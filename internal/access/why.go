@@ -13,6 +13,8 @@ const (
 	Policy  Cause = "policy"       // the organisation does not let external groups have permanent codes
 	Lasting Cause = "permanent"    // the code does not expire
 	Door    Cause = "open"         // whoever scans a permanent code would be in at once
+	Moved   Cause = "moved"        // the group was made in another department
+	Making  Cause = "creation"     // the organisation's policies about making groups
 )
 
 // turns are the ways an object could be otherwise.
@@ -26,6 +28,7 @@ var turns = []struct {
 	{Policy, func(o Object) bool { return o.External && !o.ExternalPermanent }, func(o *Object) { o.ExternalPermanent = true }},
 	{Outside, func(o Object) bool { return o.External }, func(o *Object) { o.External = false }},
 	{Lasting, func(o Object) bool { return o.Permanent }, func(o *Object) { o.Permanent = false }},
+	{Moved, func(o Object) bool { return o.MovedIn }, func(o *Object) { o.MovedIn = false }},
 	{Door, func(o Object) bool { return o.OpenToAll }, func(o *Object) { o.OpenToAll = false }},
 }
 
@@ -48,6 +51,16 @@ func Explain(a Actor, r Right, o Object) Reason {
 	if found {
 		reason.Causes = causes
 		return reason
+	}
+	if free := a; r == GroupCreate && a.Creation != (Creation{Staff: Allowed}) {
+		free.Creation = Creation{Staff: Allowed}
+		if o.Path == "" || o.GroupID == 0 {
+			o.UserStarted = o.UserStarted || !a.Holds(r, o.Path)
+		}
+		if Decide(free, r, o) != Denied {
+			reason.Causes = []Cause{Making}
+			return reason
+		}
 	}
 	reason.Lacks = true
 	super := Actor{Kind: Member, Super: true}

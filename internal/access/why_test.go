@@ -42,6 +42,20 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+func TestExplainNamesThePolicyAboutMakingGroups(t *testing.T) {
+	head, staff := tiers["head"], tiers["staff"]
+	head.Creation.Limit = access.Closed
+	for name, a := range map[string]access.Actor{"head": head, "staff": staff} {
+		got := access.Explain(a, access.GroupCreate, access.Object{Path: own})
+		if got.Lacks || !slices.Equal(got.Causes, []access.Cause{access.Making}) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := access.Explain(tiers["head"], access.GroupDisband, access.Object{Path: own, GroupID: groupID, MovedIn: true}); !slices.Equal(got.Causes, []access.Cause{access.Moved}) {
+		t.Errorf("moved in: %+v", got)
+	}
+}
+
 // An explanation never says anything else than the table, and a refusal always has a reason.
 func TestExplainFollowsTheTable(t *testing.T) {
 	for _, c := range cells {

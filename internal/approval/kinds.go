@@ -199,7 +199,7 @@ func (s *Service) checkCode(tx *gorm.DB, a Approval) error {
 		return err
 	}
 	_, err = s.codes.CheckPlan(tx, author, p)
-	return forGood(lost(author, err))
+	return lost(author, forGood(err))
 }
 
 // applyCode issues the code, or changes its terms, for its author.
@@ -232,7 +232,7 @@ func (s *Service) checkOpening(tx *gorm.DB, a Approval) error {
 		return lost(author, fault.Forbidden{})
 	}
 	_, err = s.groups.CheckOpening(tx, author, p.GID)
-	return forGood(lost(author, err))
+	return lost(author, forGood(err))
 }
 
 func (s *Service) openGroup(tx *gorm.DB, a Approval) (string, audit.Event, error) {

@@ -4,11 +4,11 @@
 package audit
 
 import (
-	"crypto/hmac"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -20,7 +20,8 @@ import (
 // Outcomes of an entry.
 const (
 	Done    = "done"
-	Refused = "refused"
+	Refused = "refused" // somebody asked for what they may not have
+	Failed  = "failed"  // it was allowed and did not work
 )
 
 // Entry is one line of the trail. Entries are never updated or deleted.
@@ -61,15 +62,24 @@ type Object struct{ Kind, ID, Name string }
 
 // Trail writes entries. It is safe for concurrent use.
 type Trail struct {
-	keys secret.Keys
-	now  func() time.Time
-	wake chan struct{}
-	kept int64 // the checkpoint's number; only the sealer touches it
+	keys   secret.Keys
+	now    func() time.Time
+	wake   chan struct{}
+	signer func() signer
+	bound  *bound
+	looks  sync.Mutex // held by whoever verifies the whole chain
+
+	// Only the sealer touches these.
+	kept     Head      // what the file beside the database says
+	signed   Head      // the newest checkpoint in the database
+	signedAt time.Time // and when it was signed
+	alarmed  bool      // the loss of the kept head was logged
 }
 
 // New returns a trail that authenticates entries under keys.
 func New(keys secret.Keys, now func() time.Time) *Trail {
-	return &Trail{keys: keys, now: now, wake: make(chan struct{}, 1)}
+	return &Trail{keys: keys, now: now, wake: make(chan struct{}, 1), bound: newBound(now),
+		signer: sync.OnceValue(func() signer { return newSigner(keys) })}
 }
 
 // Record appends e inside the caller's transaction, so that the trail and the
@@ -85,11 +95,14 @@ func (t *Trail) RecordAll(tx *gorm.DB, by access.Actor, events []Event) error {
 	}
 	at := t.now().UTC().Truncate(time.Microsecond)
 	entries := make([]Entry, len(events))
+	h := newHasher(&t.keys)
 	for i, e := range events {
 		entry, err := t.entry(at, by, e)
 		if err != nil {
 			return err
 		}
+		h.take(&entry)
+		entry.MAC = string(h.code())
 		entries[i] = entry
 	}
 	if err := tx.CreateInBatches(&entries, 500).Error; err != nil {
@@ -141,25 +154,9 @@ func (t *Trail) entry(at time.Time, by access.Actor, e Event) (Entry, error) {
 	}
 	if entry.Outcome == "" {
 		entry.Outcome = Done
+		if strings.HasSuffix(e.Action, ".fail") {
+			entry.Outcome = Failed
+		}
 	}
-	entry.MAC = t.mac(entry)
 	return entry, nil
 }
-
-// content is what the MAC covers: everything but the row's number and the MAC.
-func content(e Entry) []byte {
-	b, err := json.Marshal([]any{
-		e.UID, e.At.UTC().Format(time.RFC3339Nano), e.ActorKind, e.ActorID, e.ActorName, e.Action,
-		e.ObjectKind, e.ObjectID, e.ObjectName, e.DepartmentPath, e.Outcome, e.Details, e.Address, e.Device,
-	})
-	if err != nil {
-		panic(err) // strings and numbers only
-	}
-	return b
-}
-
-func (t *Trail) mac(e Entry) string {
-	return hex.EncodeToString(t.keys.MAC("audit", content(e)))
-}
-
-func (t *Trail) fits(e Entry) bool { return hmac.Equal([]byte(t.mac(e)), []byte(e.MAC)) }

@@ -2,16 +2,15 @@ package audit
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"doorplate/internal/database"
 )
 
 // sealBatch is how many entries one sealing transaction takes.
@@ -32,17 +31,15 @@ type Seal struct {
 // TableName is for gorm.
 func (Seal) TableName() string { return "audit_seals" }
 
-func link(seq int64, previous string, e Entry) string {
-	h := sha256.New()
-	h.Write([]byte(strconv.FormatInt(seq, 10) + "\n" + previous + "\n" + e.MAC + "\n"))
-	h.Write(content(e))
-	return hex.EncodeToString(h.Sum(nil))
-}
-
 // RunSealer seals what commits until ctx ends, then seals the rest once more,
 // and keeps the newest head in the file checkpoint. Exactly one process seals
-// at a time: the transaction takes a lock.
+// at a time; the others find the lock taken and look again later.
 func (t *Trail) RunSealer(ctx context.Context, db *gorm.DB, log *slog.Logger, checkpoint string) {
+	kept, err := ReadCheckpoint(checkpoint)
+	if err != nil {
+		log.Error("the audit checkpoint is not compared with the chain and will be replaced", "err", err)
+	}
+	t.kept = kept
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -66,31 +63,52 @@ func (t *Trail) RunSealer(ctx context.Context, db *gorm.DB, log *slog.Logger, ch
 }
 
 func (t *Trail) sealAndKeep(ctx context.Context, db *gorm.DB, log *slog.Logger, checkpoint string) error {
-	if err := t.SealAll(ctx, db, log); err != nil {
+	if err := t.seal(ctx, db, log, false); err != nil {
 		return err
 	}
-	head, err := lastSeal(db.WithContext(ctx))
-	if err != nil || head.Seq == t.kept {
+	db = db.WithContext(ctx)
+	head, err := lastSeal(db)
+	if err != nil || head.head() == t.kept {
 		return err
 	}
-	if err := writeCheckpoint(checkpoint, Head{Seq: head.Seq, Hash: head.Hash}); err != nil {
+	if lost, err := lostHead(db, t.kept); err != nil || lost != nil {
+		return t.alarm(db, log, lost, err)
+	}
+	if err := writeCheckpoint(checkpoint, head.head()); err != nil {
 		return fmt.Errorf("keep the audit checkpoint: %w", err)
 	}
-	t.kept = head.Seq
-	return nil
+	t.kept, t.alarmed = head.head(), false
+	return t.signWhenDue(db, head.head())
+}
+
+// alarm says once that the chain lost what this process knows of it. The file
+// stays as it is: it is the evidence.
+func (t *Trail) alarm(db *gorm.DB, log *slog.Logger, lost *Broken, err error) error {
+	if err != nil {
+		return err
+	}
+	if !t.alarmed {
+		t.alarmed = true
+		log.Error("the audit trail is broken; run doorplate audit verify", "entry", lost.Seq, "cause", lost.Cause())
+	}
+	return t.saveBroken(db, lost) // again when somebody found the rest whole: this process knows better
 }
 
 // SealAll seals everything committed so far.
 func (t *Trail) SealAll(ctx context.Context, db *gorm.DB, log *slog.Logger) error {
+	return t.seal(ctx, db, log, true)
+}
+
+func (t *Trail) seal(ctx context.Context, db *gorm.DB, log *slog.Logger, wait bool) error {
 	for {
-		n, err := t.sealBatch(ctx, db, log)
+		n, err := t.sealBatch(ctx, db, log, wait)
 		if err != nil || n < sealBatch {
 			return err
 		}
 	}
 }
 
-func (t *Trail) sealBatch(ctx context.Context, db *gorm.DB, log *slog.Logger) (int, error) {
+func (t *Trail) sealBatch(ctx context.Context, db *gorm.DB, log *slog.Logger, wait bool) (int, error) {
 	var waiting bool
 	err := db.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM audit_unsealed)").Scan(&waiting).Error
 	if err != nil || !waiting {
@@ -98,13 +116,12 @@ func (t *Trail) sealBatch(ctx context.Context, db *gorm.DB, log *slog.Logger) (i
 	}
 	n := 0
 	err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		if tx.Name() == "postgres" {
-			if err := tx.Exec("LOCK TABLE audit_seals IN EXCLUSIVE MODE").Error; err != nil {
-				return err
-			}
+		mine, err := lockSealing(tx, wait)
+		if err != nil || !mine {
+			return err
 		}
 		var entries []Entry
-		err := tx.Raw(`SELECT e.* FROM audit_unsealed u JOIN audit_entries e ON e.id = u.entry_id
+		err = tx.Raw(`SELECT e.* FROM audit_unsealed u JOIN audit_entries e ON e.id = u.entry_id
 			ORDER BY u.entry_id LIMIT ?`, sealBatch).Scan(&entries).Error
 		if err != nil {
 			return err
@@ -118,6 +135,28 @@ func (t *Trail) sealBatch(ctx context.Context, db *gorm.DB, log *slog.Logger) (i
 	return n, nil
 }
 
+// sealLock is the advisory lock of whoever seals. A lock on the table would ask
+// for a right that the application does not need.
+const sealLock = 715518
+
+// lockSealing makes this transaction the only one that seals. On SQLite it is by
+// its nature. A sealer that is stopped in the middle loses its turn after ten
+// seconds: the server ends its transaction, and the numbers it would have given
+// are another's; business transactions never wait for a sealer.
+func lockSealing(tx *gorm.DB, wait bool) (mine bool, err error) {
+	if !database.Postgres(tx) {
+		return true, nil
+	}
+	if err := tx.Exec("SET LOCAL idle_in_transaction_session_timeout = '10s'").Error; err != nil {
+		return false, err
+	}
+	if wait {
+		return true, tx.Exec("SELECT pg_advisory_xact_lock(?)", sealLock).Error
+	}
+	err = tx.Raw("SELECT pg_try_advisory_xact_lock(?)", sealLock).Scan(&mine).Error
+	return mine, err
+}
+
 func (t *Trail) append(tx *gorm.DB, entries []Entry, log *slog.Logger) error {
 	head, err := lastSeal(tx)
 	if err != nil {
@@ -125,12 +164,13 @@ func (t *Trail) append(tx *gorm.DB, entries []Entry, log *slog.Logger) error {
 	}
 	var seals []Seal
 	var sealed []int64
+	h := newHasher(&t.keys)
 	for _, e := range entries {
-		if !t.fits(e) {
+		if !h.fits(&e) {
 			log.Error("an audit entry does not fit its MAC and stays unsealed; run doorplate audit verify", "entry", e.ID)
 			continue
 		}
-		head = Seal{Seq: head.Seq + 1, EntryID: e.ID, Previous: head.Hash, Hash: link(head.Seq+1, head.Hash, e)}
+		head = Seal{Seq: head.Seq + 1, EntryID: e.ID, Previous: head.Hash, Hash: string(h.link(head.Seq+1, head.Hash, e.MAC))}
 		seals = append(seals, head)
 		sealed = append(sealed, e.ID)
 	}
@@ -142,6 +182,8 @@ func (t *Trail) append(tx *gorm.DB, entries []Entry, log *slog.Logger) error {
 	}
 	return tx.Where("entry_id IN ?", sealed).Delete(&unsealed{}).Error
 }
+
+func (s Seal) head() Head { return Head{Seq: s.Seq, Hash: s.Hash} }
 
 func lastSeal(tx *gorm.DB) (Seal, error) {
 	var s Seal

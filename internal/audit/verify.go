@@ -1,12 +1,13 @@
 package audit
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
-	"io"
+	"slices"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -19,201 +20,241 @@ type Head struct {
 	Hash string `json:"hash"`
 }
 
+// Cause says what is wrong with the trail, as a word that texts are found by.
+type Cause string
+
+// The causes.
+const (
+	Changed      Cause = "changed"
+	Deleted      Cause = "deleted"
+	SealMissing  Cause = "missing"
+	Unlinked     Cause = "unlinked"
+	NotOurs      Cause = "mac"
+	Repeated     Cause = "repeated"
+	Inserted     Cause = "inserted"
+	WaitingWrong Cause = "waiting"
+	CutOff       Cause = "cutoff"
+	Rewritten    Cause = "rewritten"
+	Unsigned     Cause = "unsigned"
+)
+
+var causes = map[Cause]string{
+	Changed:      "the entry was changed after it was sealed",
+	Deleted:      "the entry was deleted",
+	SealMissing:  "the seal of this entry is missing: the entry was deleted",
+	Unlinked:     "its seal does not follow the one before: entries were changed, inserted or put in another order",
+	NotOurs:      "the entry does not fit its MAC: it was changed or inserted, not written by Doorplate",
+	Repeated:     "the entry was inserted: it is a copy of an earlier one",
+	Inserted:     "the entry was inserted: no seal covers it and none is due",
+	WaitingWrong: "an entry that is not sealed yet does not fit its MAC: it was changed or not written by Doorplate",
+	CutOff:       "the chain was cut off",
+	Rewritten:    "the chain was rewritten",
+	Unsigned:     "a kept checkpoint is not signed by this installation",
+}
+
 // Broken is the first place where the trail is not what was written.
 type Broken struct {
 	Seq   int64 // 0 when it was never sealed
 	Entry int64
-	Cause string
+	At    time.Time // the entry's own time, if it is known
+	Kind  Cause
+	Note  string // more about it, in English
+}
+
+// Cause is a plain sentence.
+func (b Broken) Cause() string {
+	if b.Note != "" {
+		return causes[b.Kind] + ": " + b.Note
+	}
+	return causes[b.Kind]
 }
 
 // Report is what verifying found. Broken is nil when everything fits.
 type Report struct {
-	Head       Head
-	Unsealed   int64
-	MACChecked bool
-	Broken     *Broken
+	Head        Head
+	Unsealed    int64
+	MACChecked  bool
+	Checkpoints int // how many earlier heads the chain was compared with
+	Signed      int // how many of them carried a signature that fits
+	Broken      *Broken
 }
 
-type sealed struct {
-	Seq      int64
-	SealOf   int64
-	Previous string
-	Hash     string
-	Entry
+// walker follows a chain link by link.
+type walker struct {
+	*hasher
+	head   Head
+	fit    int64 // the last known head that the chain agreed with
+	known  []Head
+	seen   []mark
+	broken *Broken
 }
 
-// Verify walks the whole chain in the database. checkpoint, if its Seq is not
-// zero, is a head seen earlier: a chain that lost it was cut off or rewritten.
-func (t *Trail) Verify(ctx context.Context, db *gorm.DB, checkpoint Head) (Report, error) {
-	r := Report{MACChecked: true}
-	// One snapshot: a server may be sealing meanwhile.
-	err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		if err := t.walk(tx, checkpoint, &r); err != nil || r.Broken != nil {
-			return err
+// mark tells entries apart by the first bytes of their MACs.
+type mark struct {
+	mac uint64
+	seq int64
+}
+
+// newWalker compares the chain with the heads known from elsewhere.
+func newWalker(keys *secret.Keys, known []Head) *walker {
+	known = slices.DeleteFunc(slices.Clone(known), func(h Head) bool { return h.Seq <= 0 })
+	slices.SortStableFunc(known, func(a, b Head) int { return cmp.Compare(a.Seq, b.Seq) })
+	return &walker{hasher: newHasher(keys), known: known}
+}
+
+// step takes the next link and reports whether all is well so far.
+func (w *walker) step(s *sealed) bool {
+	switch cause := w.fault(s); cause {
+	case "":
+	case SealMissing:
+		w.broken = &Broken{Seq: w.head.Seq + 1, Kind: cause, Note: fmt.Sprintf("after entry %d the chain goes on with entry %d", w.head.Seq, s.Seq)}
+		return false
+	default:
+		w.broken = &Broken{Seq: s.Seq, Entry: s.SealOf, At: s.At, Kind: cause}
+		return false
+	}
+	w.head = Head{Seq: s.Seq, Hash: s.Hash}
+	w.remember(s)
+	return w.compare(s)
+}
+
+// fault says what is wrong with one link, "" when nothing is.
+func (w *walker) fault(s *sealed) Cause {
+	switch {
+	case s.Seq != w.head.Seq+1:
+		return SealMissing
+	case s.Previous != w.head.Hash:
+		return Unlinked
+	case s.Twice:
+		return Repeated
+	case s.UID == "":
+		return Deleted
+	}
+	w.take(&s.Entry)
+	if string(w.link(s.Seq, s.Previous, s.MAC)) != s.Hash {
+		return Changed
+	}
+	if w.mac != nil && string(w.code()) != s.MAC {
+		return NotOurs
+	}
+	return ""
+}
+
+func (w *walker) remember(s *sealed) {
+	var first [8]byte
+	if len(s.MAC) >= 16 {
+		if _, err := hex.Decode(first[:], []byte(s.MAC[:16])); err == nil {
+			w.seen = append(w.seen, mark{binary.BigEndian.Uint64(first[:]), s.Seq})
 		}
-		return t.checkUnsealed(tx, &r)
-	}, snapshot(db))
+	}
+}
+
+// compare holds the new head against what was known of it before.
+func (w *walker) compare(s *sealed) bool {
+	for len(w.known) > 0 && w.known[0].Seq <= w.head.Seq {
+		if w.known[0].Seq == w.head.Seq && w.known[0].Hash != w.head.Hash {
+			w.broken = &Broken{Seq: s.Seq, Entry: s.SealOf, At: s.At, Kind: Rewritten,
+				Note: fmt.Sprintf("its hash at entry %d differs from the checkpoint, so something between entry %d and %d is not what it was", s.Seq, w.fit+1, s.Seq)}
+			return false
+		}
+		w.fit, w.known = w.known[0].Seq, w.known[1:]
+	}
+	return true
+}
+
+// end looks at what only the whole chain shows.
+func (w *walker) end() {
+	if w.broken != nil {
+		return
+	}
+	if n := len(w.known); n > 0 {
+		w.broken = &Broken{Seq: w.head.Seq + 1, Kind: CutOff, Note: fmt.Sprintf("a checkpoint knows entry %d", w.known[n-1].Seq)}
+		return
+	}
+	slices.SortFunc(w.seen, func(a, b mark) int { return cmp.Or(cmp.Compare(a.mac, b.mac), cmp.Compare(a.seq, b.seq)) })
+	for i := 1; i < len(w.seen); i++ {
+		if w.seen[i].mac == w.seen[i-1].mac && (w.broken == nil || w.seen[i].seq < w.broken.Seq) {
+			w.broken = &Broken{Seq: w.seen[i].seq, Kind: Repeated, Note: fmt.Sprintf("entry %d", w.seen[i-1].seq)}
+		}
+	}
+}
+
+// Verify walks the whole chain in the database, beside a server that writes to
+// it. known are heads seen earlier and elsewhere: a chain that lost one of them
+// was cut off or rewritten. The checkpoints kept in the database are looked at too.
+func (t *Trail) Verify(ctx context.Context, db *gorm.DB, known ...Head) (Report, error) {
+	r := Report{MACChecked: true}
+	db = db.WithContext(ctx)
+	last, err := lastSeal(db)
+	if err != nil {
+		return r, fmt.Errorf("verify: %w", err)
+	}
+	kept, forged, err := t.keptHeads(db)
+	if err != nil {
+		return r, fmt.Errorf("verify: %w", err)
+	}
+	w := newWalker(&t.keys, append(kept, known...))
+	r.Checkpoints, r.Signed = len(w.known), len(kept)
+	err = eachChunk(ctx, db, 0, last.Seq, func(chunk []sealed) bool {
+		for i := range chunk {
+			if !w.step(&chunk[i]) {
+				return false
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return r, fmt.Errorf("verify: %w", err)
+	}
+	w.end()
+	r.Head, r.Broken = w.head, w.broken
+	if r.Broken == nil {
+		r.Broken = forged
+	}
+	if r.Broken == nil {
+		r.Broken, r.Unsealed, err = t.unsealedFault(db)
+	}
+	if err == nil && r.Broken != nil && r.Broken.At.IsZero() && r.Broken.Entry > 0 {
+		err = db.Raw("SELECT at FROM audit_entries WHERE id = ?", r.Broken.Entry).Scan(&r.Broken.At).Error
+	}
 	if err != nil {
 		return r, fmt.Errorf("verify: %w", err)
 	}
 	return r, nil
 }
 
-func (t *Trail) walk(tx *gorm.DB, checkpoint Head, r *Report) error {
-	rows, err := tx.Raw(`SELECT s.seq, s.entry_id AS seal_of, s.previous, s.hash, e.*
-		FROM audit_seals s LEFT JOIN audit_entries e ON e.id = s.entry_id ORDER BY s.seq`).Rows()
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		s, err := scanSealed(tx, rows)
-		if err != nil {
-			return err
-		}
-		if cause := t.fault(r.Head, s); cause != "" {
-			r.Broken = &Broken{Seq: s.Seq, Entry: s.SealOf, Cause: cause}
-			return nil
-		}
-		r.Head = Head{Seq: s.Seq, Hash: s.Hash}
-		if s.Seq == checkpoint.Seq && s.Hash != checkpoint.Hash {
-			r.Broken = &Broken{Seq: s.Seq, Entry: s.SealOf, Cause: "the chain was rewritten: its hash differs from the checkpoint"}
-			return nil
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	if r.Head.Seq < checkpoint.Seq {
-		r.Broken = &Broken{Seq: r.Head.Seq + 1, Cause: fmt.Sprintf("the chain was cut off: the checkpoint knows entry %d", checkpoint.Seq)}
-	}
-	return nil
-}
-
-// fault names what is wrong with one link after the given head, "" when nothing is.
-func (t *Trail) fault(head Head, s sealed) string {
-	if cause := chainFault(head, s); cause != "" {
-		return cause
-	}
-	if !t.fits(s.Entry) {
-		return "the entry does not fit its MAC: it was not written by Doorplate"
-	}
-	return ""
-}
-
-// chainFault is fault without the secret key.
-func chainFault(head Head, s sealed) string {
-	switch {
-	case s.Seq != head.Seq+1:
-		return fmt.Sprintf("the seal of entry number %d is missing", head.Seq+1)
-	case s.Previous != head.Hash:
-		return "its seal does not follow the one before"
-	case s.Entry.UID == "":
-		return "the entry was deleted"
-	case link(s.Seq, s.Previous, s.Entry) != s.Hash:
-		return "the entry was changed after it was sealed"
-	}
-	return ""
-}
-
-// checkUnsealed looks at what no seal covers yet.
-func (t *Trail) checkUnsealed(tx *gorm.DB, r *Report) error {
+// unsealedFault looks at what no seal covers: entries that wait for theirs, and
+// entries that have no business to be there.
+func (t *Trail) unsealedFault(db *gorm.DB) (*Broken, int64, error) {
 	var waiting []Entry
-	err := tx.Raw(`SELECT e.* FROM audit_unsealed u LEFT JOIN audit_entries e ON e.id = u.entry_id ORDER BY u.entry_id`).Scan(&waiting).Error
+	err := db.Raw(`SELECT e.* FROM audit_unsealed u LEFT JOIN audit_entries e ON e.id = u.entry_id ORDER BY u.entry_id`).Scan(&waiting).Error
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
+	h := newHasher(&t.keys)
 	for _, e := range waiting {
-		if !t.fits(e) {
-			r.Broken = &Broken{Entry: e.ID, Cause: "an entry that is not sealed yet does not fit its MAC: it was changed or not written by Doorplate"}
-			return nil
+		if !h.fits(&e) {
+			return &Broken{Entry: e.ID, At: e.At, Kind: WaitingWrong}, 0, nil
 		}
 	}
-	r.Unsealed = int64(len(waiting))
-	var stray []int64
-	err = tx.Raw(`SELECT e.id FROM audit_entries e WHERE NOT EXISTS (SELECT 1 FROM audit_seals s WHERE s.entry_id = e.id)
+	stray, err := strayEntry(db)
+	return stray, int64(len(waiting)), err
+}
+
+// strayEntry finds an entry without a seal. Counting is quick; only when the
+// numbers differ is it worth looking which one.
+func strayEntry(db *gorm.DB) (*Broken, error) {
+	var n struct{ Entries, Seals, Waiting int64 }
+	err := db.Raw(`SELECT (SELECT count(*) FROM audit_entries) AS entries, (SELECT count(*) FROM audit_seals) AS seals,
+		(SELECT count(*) FROM audit_unsealed) AS waiting`).Scan(&n).Error
+	if err != nil || n.Entries == n.Seals+n.Waiting {
+		return nil, err
+	}
+	var stray []Entry
+	err = db.Raw(`SELECT e.* FROM audit_entries e WHERE NOT EXISTS (SELECT 1 FROM audit_seals s WHERE s.entry_id = e.id)
 		AND NOT EXISTS (SELECT 1 FROM audit_unsealed u WHERE u.entry_id = e.id) ORDER BY e.id LIMIT 1`).Scan(&stray).Error
-	if err == nil && len(stray) > 0 {
-		r.Broken = &Broken{Entry: stray[0], Cause: "the entry was inserted: no seal covers it and none is due"}
+	if err != nil || len(stray) == 0 {
+		return nil, err
 	}
-	return err
-}
-
-// line is one line of an exported trail; the last one has only Head.
-type line struct {
-	Seq      int64  `json:"seq,omitempty"`
-	Previous string `json:"previous,omitempty"`
-	Hash     string `json:"hash,omitempty"`
-	Entry    *Entry `json:"entry,omitempty"`
-	Head     *Head  `json:"head,omitempty"`
-}
-
-// Export writes every sealed entry as a JSON line, the head last.
-func (t *Trail) Export(ctx context.Context, db *gorm.DB, w io.Writer) error {
-	rows, err := db.WithContext(ctx).Raw(`SELECT s.seq, s.entry_id AS seal_of, s.previous, s.hash, e.*
-		FROM audit_seals s JOIN audit_entries e ON e.id = s.entry_id ORDER BY s.seq`).Rows()
-	if err != nil {
-		return fmt.Errorf("export the audit trail: %w", err)
-	}
-	defer rows.Close()
-	out := json.NewEncoder(w)
-	var head Head
-	for rows.Next() {
-		s, err := scanSealed(db, rows)
-		if err != nil {
-			return err
-		}
-		if err := out.Encode(line{Seq: s.Seq, Previous: s.Previous, Hash: s.Hash, Entry: &s.Entry}); err != nil {
-			return err
-		}
-		head = Head{Seq: s.Seq, Hash: s.Hash}
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	return out.Encode(line{Head: &head})
-}
-
-// VerifyFile checks an exported trail. Without keys only the chain is checked.
-func VerifyFile(r io.Reader, keys *secret.Keys) (Report, error) {
-	report := Report{MACChecked: keys != nil}
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 64<<10), 8<<20)
-	var end *Head
-	for n := 1; lines.Scan(); n++ {
-		var l line
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			return report, fmt.Errorf("line %d is not an entry of an exported audit trail", n)
-		}
-		if l.Head != nil {
-			end = l.Head
-			continue
-		}
-		if end != nil || l.Entry == nil {
-			return report, fmt.Errorf("line %d is not an entry of an exported audit trail", n)
-		}
-		if cause := fileFault(report.Head, l, keys); cause != "" {
-			report.Broken = &Broken{Seq: l.Seq, Entry: l.Entry.ID, Cause: cause}
-			return report, nil
-		}
-		report.Head = Head{Seq: l.Seq, Hash: l.Hash}
-	}
-	if err := lines.Err(); err != nil {
-		return report, fmt.Errorf("read the exported audit trail: %w", err)
-	}
-	if end == nil {
-		return report, errors.New("the file has no head line: it is not a whole exported audit trail")
-	}
-	if *end != report.Head {
-		report.Broken = &Broken{Seq: report.Head.Seq + 1, Cause: fmt.Sprintf("the file was cut off: its head names entry %d", end.Seq)}
-	}
-	return report, nil
-}
-
-func fileFault(head Head, l line, keys *secret.Keys) string {
-	s := sealed{Seq: l.Seq, Previous: l.Previous, Hash: l.Hash, Entry: *l.Entry}
-	if keys == nil {
-		return chainFault(head, s)
-	}
-	return (&Trail{keys: *keys}).fault(head, s)
+	return &Broken{Entry: stray[0].ID, At: stray[0].At, Kind: Inserted}, nil
 }

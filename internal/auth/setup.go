@@ -189,6 +189,7 @@ func (s *Service) firstAdmin(tx *gorm.DB, in FirstRun, passwordHash string) (int
 		return 0, fmt.Errorf("make the root department: %w", err)
 	}
 	m := directory.Member{Name: in.Name, Phone: in.Phone, Status: directory.Active, SuperAdmin: true, PasswordHash: passwordHash, CreatedAt: now, UpdatedAt: now}
+	m.Index()
 	if err := tx.Create(&m).Error; err != nil {
 		return 0, fmt.Errorf("make the first admin: %w", err)
 	}

@@ -56,7 +56,7 @@ func newOurs(b *testing.B, db *gorm.DB) *ours {
 	b.Cleanup(scans.Close)
 	o := &ours{db: db, scans: scans}
 	o.handler = web.New(web.Deps{
-		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db), Auth: auth.New(db, keys, trail, jobs.New(db, keys, now, log), now),
+		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db, trail), Auth: auth.New(db, keys, trail, jobs.New(db, keys, now, log), now),
 		Directory: directory.New(db, trail, now), Groups: groups, Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scans,
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
 		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },

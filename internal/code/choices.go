@@ -21,8 +21,7 @@ const maxChoices = 300
 // Choices is what a form about a code's terms offers.
 type Choices struct {
 	Organisation string
-	Departments  []directory.Department // to choose an audience from, in tree order
-	Groups       []GroupChoice          // to go on to
+	Groups       []GroupChoice // to go on to
 	MaxDays      int
 	PerAddress   int // scans one address may make in 10 s; 0 = no limit
 	PerVisitor   int
@@ -42,9 +41,6 @@ func (s *Service) choices(tx *gorm.DB, by access.Actor, groupID int64) (c Choice
 	}
 	c = Choices{Organisation: org.Name, MaxDays: policies.TemporaryMaxDays, PerAddress: policies.AddressPer10s, PerVisitor: policies.VisitorPer10s,
 		Now: s.now(), Location: org.Location(), Plain: s.plain()}
-	if err := tx.Order("path").Limit(maxChoices).Find(&c.Departments).Error; err != nil {
-		return c, fmt.Errorf("list departments: %w", err)
-	}
 	c.Groups, err = groupChoices(tx, by, groupID)
 	return c, err
 }

@@ -76,7 +76,7 @@ func (s *Service) copies(tx *gorm.DB, codeID int64, filter, after string) (CopyL
 func (s *Service) copyLines(tx *gorm.DB, scope string, scopeArgs []any, rest string, restArgs []any) ([]CopyLine, error) {
 	args := append(append([]any{s.now().UTC()}, scopeArgs...), restArgs...)
 	var lines []CopyLine
-	err := tx.Raw(lineageSQL+"SELECT * FROM (SELECT "+copyColumns+whySQL(tx)+copyFrom+" WHERE "+scope+") y WHERE "+rest, args...).Scan(&lines).Error
+	err := tx.Raw("SELECT * FROM (SELECT "+copyColumns+whySQL(tx)+copyFrom+" WHERE "+scope+") y WHERE "+rest, args...).Scan(&lines).Error
 	if err != nil {
 		return nil, fmt.Errorf("read copies: %w", err)
 	}

@@ -103,13 +103,19 @@ func (s *Service) touch(tx *gorm.DB, by access.Actor, publicID string) (Facts, e
 	return Reach(tx, by, access.CodeRevoke, publicID)
 }
 
-// lineageSQL names every department by its path in words, without the organisation.
-const lineageSQL = `WITH RECURSIVE lineage (id, words) AS (
-	SELECT id, CAST('' AS text) FROM departments WHERE parent_id IS NULL
-	UNION ALL SELECT d.id, CASE WHEN l.words = '' THEN d.name ELSE l.words || ' / ' || d.name END FROM departments d JOIN lineage l ON d.parent_id = l.id) `
+// lineageWords names the department d by its path in words, without the
+// organisation: looked up for the rows that need it, never for the whole tree.
+func lineageWords(tx *gorm.DB) string {
+	if database.Postgres(tx) {
+		return `coalesce((SELECT string_agg(a.name, ' / ' ORDER BY a.depth) FROM departments a
+			WHERE a.depth > 0 AND a.id = ANY (CAST(string_to_array(trim(both '/' from d.path), '/') AS bigint[]))), '')`
+	}
+	return `coalesce((SELECT group_concat(w.name, ' / ') FROM (SELECT a.name FROM json_each('[' || replace(trim(d.path, '/'), '/', ',') || ']') j
+		JOIN departments a ON a.id = j.value WHERE a.depth > 0 ORDER BY a.depth) w), '')`
+}
 
 const copyFrom = ` FROM code_copies k JOIN codes c ON c.id = k.code_id JOIN groups g ON g.id = c.group_id JOIN departments d ON d.id = g.department_id
-	JOIN lineage l ON l.id = d.id JOIN organisation o ON o.id = 1 LEFT JOIN code_channels h ON h.id = k.channel_id
+	JOIN organisation o ON o.id = 1 LEFT JOIN code_channels h ON h.id = k.channel_id
 	LEFT JOIN members u ON u.id = k.custodian_id LEFT JOIN codes x ON x.id = c.replaced_by`
 
 const copyColumns = `k.*, c.public_id, c.label, g.gid AS group_gid, g.name AS group_name, d.name AS department_name, d.path AS department_path,
@@ -128,7 +134,7 @@ func whySQL(tx *gorm.DB) string {
 	return `CASE WHEN k.removed_at IS NOT NULL THEN '' WHEN g.status <> 'active' THEN 'disbanded' WHEN c.replaced_by IS NOT NULL THEN 'replaced'
 		WHEN c.revoked_at IS NOT NULL THEN 'revoked' WHEN k.revoked_at IS NOT NULL THEN 'copy' WHEN c.valid_until IS NOT NULL AND c.valid_until <= ? THEN 'expired'
 		WHEN ` + said("organisation") + ` <> o.name THEN 'organisation' WHEN ` + said("group") + ` <> g.name THEN 'group'
-		WHEN ` + said("department") + ` <> l.words THEN 'department' WHEN k.printed_as <> '' AND ` + moved + ` THEN 'validity' ELSE '' END AS why`
+		WHEN ` + said("department") + ` <> ` + lineageWords(tx) + ` THEN 'department' WHEN k.printed_as <> '' AND ` + moved + ` THEN 'validity' ELSE '' END AS why`
 }
 
 // oneCopy is the only line; a serial that the code has not is fault.NotFound.

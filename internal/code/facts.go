@@ -16,7 +16,7 @@ import (
 const factsColumns = `c.*, g.gid AS group_gid, g.name AS group_name, g.type AS group_type, g.origin AS group_origin, g.status AS group_status,
 	g.owner_id AS group_owner_id, g.join_mode, g.member_count, g.capacity, g.disbanded_at, d.path AS department_path, d.name AS department_name,
 	m.name AS issuer_name, m.status = 'active' AS issuer_active, ` + issuerSQL + ` AS issuer_ok, ` + joiningOffSQL + ` AS joining_off,
-	(c.route <> 'one' OR g.series_id IS NOT NULL) AS leads_on, (SELECT timezone FROM organisation WHERE id = 1) AS timezone, n.total, n.day, n.day_total`
+	(c.route <> 'one' OR g.series_id IS NOT NULL) AS leads_on, (SELECT timezone FROM organisation WHERE id = 1) AS timezone, n.total, n.day, n.day_total, ` + recertDueSQL + ` AS recert_due`
 
 const factsFrom = ` FROM codes c JOIN groups g ON g.id = c.group_id JOIN departments d ON d.id = g.department_id
 	JOIN members m ON m.id = c.issued_by JOIN code_counters n ON n.code_id = c.id`

@@ -43,12 +43,6 @@ var ViewNames = []string{"attention", string(Live), string(Expired), string(Exha
 // Orphans is the view of what stands still because its issuer lost the right. req: A11
 const Orphans = "orphaned"
 
-// rankSQL puts what somebody must look after first: an orphaned code, one that
-// turns people away, then the healthy, then what is over.
-const rankSQL = `CASE now_state WHEN 'suspended' THEN CASE WHEN issuer_ok THEN 4 ELSE 0 END WHEN 'exhausted' THEN 1 WHEN 'limited' THEN 2
-	WHEN 'expired' THEN 3 WHEN 'off' THEN 6 WHEN 'notyet' THEN 7 WHEN 'closed' THEN 8 WHEN 'replaced' THEN 10 WHEN 'revoked' THEN 11 WHEN 'disbanded' THEN 12
-	ELSE CASE WHEN member_count >= capacity AND NOT leads_on THEN 5 ELSE 9 END END`
-
 // All lists the codes that by may see, unhealthy ones first, then the newest.
 // view is one of Views, a state, or empty; after is the cursor of the page before.
 func (s *Service) All(ctx context.Context, by access.Actor, view, after string) (List, error) {
@@ -64,39 +58,6 @@ func visible(by access.Actor) (string, []any) {
 		return where, args
 	}
 	return "(" + where + " OR g.id IN ?)", append(args, slices.Collect(maps.Keys(by.Duties)))
-}
-
-func (s *Service) list(tx *gorm.DB, where string, args []any, view, after string) (List, error) {
-	org, err := directory.LoadOrganisation(tx)
-	if err != nil {
-		return List{}, err
-	}
-	query := "SELECT * FROM (SELECT y.*, " + rankSQL + " AS rank FROM (SELECT " + factsColumns + ", " + stateSQL + " AS now_state" + factsFrom +
-		" WHERE " + where + ") y) x WHERE 1 = 1"
-	args = append(stateArgs(s.now(), org.Location()), args...)
-	if view == Orphans {
-		query += " AND now_state = 'suspended' AND NOT issuer_ok"
-	} else if states, known := Views[view]; known {
-		query += " AND now_state IN ?"
-		args = append(args, states)
-	} else if slices.Contains(States, State(view)) {
-		query += " AND now_state = ?"
-		args = append(args, view)
-	}
-	if rank, id, ok := parseCursor(after); ok {
-		query += " AND (rank > ? OR rank = ? AND id < ?)"
-		args = append(args, rank, rank, id)
-	}
-	var l List
-	if err := tx.Raw(query+" ORDER BY rank, id DESC LIMIT ?", append(args, PageSize+1)...).Scan(&l.Items).Error; err != nil {
-		return List{}, fmt.Errorf("list codes: %w", err)
-	}
-	if len(l.Items) > PageSize {
-		l.Items = l.Items[:PageSize]
-		last := l.Items[PageSize-1]
-		l.Next = fmt.Sprintf("%d-%d", last.Rank, last.ID)
-	}
-	return l, nil
 }
 
 func parseCursor(text string) (rank, id int64, ok bool) {

@@ -67,6 +67,7 @@ var lockColumns = []lockColumn{
 	{"n.total", func(f *Facts) any { return &f.Total }},
 	{"n.day", func(f *Facts) any { return &f.Day }},
 	{"n.day_total", func(f *Facts) any { return &f.DayTotal }},
+	{recertDueSQL, func(f *Facts) any { return &f.RecertDue }},
 }
 
 // LockSQL reads the facts of several codes and locks their counters, in id

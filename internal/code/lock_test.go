@@ -34,6 +34,7 @@ func TestAScanReadsWhatEverybodyReads(t *testing.T) {
 			clock.Now(), group, clock.Now(), w.Super.MemberID, clock.Now(), clock.Now(), w.Super.MemberID, clock.Now(), w.Head.MemberID, other, id)
 		run("UPDATE groups SET owner_id = ?, member_count = 7, disbanded_at = ? WHERE id = ?", w.Staff.MemberID, clock.Now(), group)
 		run("UPDATE code_counters SET total = 1, day = '2026-11-22', day_total = 2 WHERE code_id = ?", id)
+		run("INSERT INTO recert_rounds (from_at, opens_at, due_at) VALUES (?, ?, ?)", clock.Now(), clock.Now().Add(time.Hour), clock.Now().Add(2*time.Hour))
 		run("INSERT INTO policies (name, value, updated_at) VALUES ('joining_off', 'true', ?)", clock.Now())
 
 		want, err := code.LoadFacts(db, public)

@@ -46,8 +46,18 @@ func TestATrainingCodeHasAPasswordAndAnEnd(t *testing.T) {
 			t.Errorf("the next form: %v", err)
 		}
 		w.ok(w.codes.SaveTerms(ctx, w.Super, old, code.Form{Validity: "30d", Password: "sesame"}))
+		// A code of another group that leads here is asked the same.
+		_, training := w.Group(t, w.db, "训练营", group.Training, group.Approval, w.Platform, 50)
 		w.exec("UPDATE groups SET type = ? WHERE id = ?", group.Internal, w.group)
-		w.issue(code.Form{})
+		plain := w.issue(code.Form{})
+		if err := w.codes.AddTarget(ctx, w.Super, plain, training, 0); wrongAt(err, "group") == "" {
+			t.Errorf("a code without a password leads to a training group: %v", err)
+		}
+		locked := w.issue(code.Form{Password: "sesame"})
+		w.ok(w.codes.AddTarget(ctx, w.Super, locked, training, 0))
+		if err := w.codes.SaveTerms(ctx, w.Super, locked, code.Form{Validity: code.Keep, PasswordRemove: true}); wrongAt(err, "password") == "" {
+			t.Errorf("and loses the one it has: %v", err)
+		}
 	})
 }
 

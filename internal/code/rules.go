@@ -15,10 +15,11 @@ const (
 	RuleReplaced              // it was regenerated
 	RuleRevoked
 	RuleExpired
-	RuleSuspended // somebody stopped it
-	RuleIssuer    // its issuer lost the right
-	RuleGroupOff  // its group takes nobody by codes
-	RuleOff       // the organisation takes nobody by codes
+	RuleSuspended   // somebody stopped it
+	RuleIssuer      // its issuer lost the right
+	RuleUnconfirmed // no head confirmed it in time
+	RuleGroupOff    // its group takes nobody by codes
+	RuleOff         // the organisation takes nobody by codes
 	RuleNotYet
 	RuleHours
 	RuleTotal // the total cap
@@ -29,7 +30,7 @@ const (
 // Gates are the rules that stop everybody, in their order; Caps come after who
 // is let in at all. Together they are State.
 var (
-	Gates = []Rule{RuleDisbanded, RuleReplaced, RuleRevoked, RuleExpired, RuleSuspended, RuleIssuer, RuleGroupOff, RuleOff, RuleNotYet, RuleHours}
+	Gates = []Rule{RuleDisbanded, RuleReplaced, RuleRevoked, RuleExpired, RuleSuspended, RuleIssuer, RuleUnconfirmed, RuleGroupOff, RuleOff, RuleNotYet, RuleHours}
 	Caps  = []Rule{RuleTotal, RuleDaily}
 )
 
@@ -51,6 +52,8 @@ func (f *Facts) Stops(r Rule, now time.Time) State {
 		stop, state = f.SuspendedAt != nil, Suspended
 	case RuleIssuer:
 		stop, state = !f.IssuerOK, Suspended
+	case RuleUnconfirmed:
+		stop, state = f.Unconfirmed(now), Suspended
 	case RuleGroupOff:
 		stop, state = f.JoinMode == group.Off, Off
 	case RuleOff:

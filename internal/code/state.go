@@ -57,6 +57,7 @@ type Facts struct {
 	Total          int64
 	Day            string
 	DayTotal       int64
+	RecertDue      *time.Time // from when on the code stands still because no head confirmed it; nil: confirmed
 }
 
 // Dead reports whether a state is answered 410: there is nothing to distribute.
@@ -124,12 +125,20 @@ const (
 )
 
 // stateSQL is Facts.State over factsFrom; its arguments are stateArgs.
-const stateSQL = `CASE
+const stateSQL = stateHead + `WHEN c.suspended_at IS NOT NULL OR NOT ` + issuerSQL + ` OR coalesce(` + recertDueSQL + ` <= ?, false) THEN 'suspended'` + stateTail
+
+// orphanSQL is stateSQL which tells what is suspended for want of an issuer apart.
+const orphanSQL = stateHead + `WHEN NOT ` + issuerSQL + ` THEN 'orphaned'
+	WHEN c.suspended_at IS NOT NULL OR coalesce(` + recertDueSQL + ` <= ?, false) THEN 'suspended'` + stateTail
+
+const stateHead = `CASE
 	WHEN g.status <> 'active' THEN 'disbanded'
 	WHEN c.replaced_by IS NOT NULL THEN 'replaced'
 	WHEN c.revoked_at IS NOT NULL THEN 'revoked'
 	WHEN c.valid_until IS NOT NULL AND c.valid_until <= ? THEN 'expired'
-	WHEN c.suspended_at IS NOT NULL OR NOT ` + issuerSQL + ` THEN 'suspended'
+	`
+
+const stateTail = `
 	WHEN g.join_mode = 'off' OR ` + joiningOffSQL + ` THEN 'off'
 	WHEN c.valid_from IS NOT NULL AND c.valid_from > ? THEN 'notyet'
 	WHEN c.hours <> '' AND substr(c.hours, ?, 1) = '0' THEN 'closed'
@@ -139,5 +148,5 @@ const stateSQL = `CASE
 
 func stateArgs(now time.Time, loc *time.Location) []any {
 	local := now.In(loc)
-	return []any{now.UTC(), now.UTC(), quarterOf(local) + 1, local.Format(time.DateOnly)}
+	return []any{now.UTC(), now.UTC(), now.UTC(), quarterOf(local) + 1, local.Format(time.DateOnly)}
 }

@@ -86,12 +86,11 @@ func targets(tx *gorm.DB, codeID int64, more string) ([]Target, error) {
 // TargetsPage is the page of a code's groups.
 type TargetsPage struct {
 	Facts
-	Now         State
-	Targets     []Target
-	Choices     []group.Group // that may be added
-	More        bool          // there are more than the page offers: search
-	Departments []group.Home
-	MayChange   bool
+	Now       State
+	Targets   []Target
+	Choices   []group.Group // that may be added
+	More      bool          // there are more than the page offers: search
+	MayChange bool
 }
 
 // Targets reads a code's groups for somebody who may see the code. q narrows
@@ -107,9 +106,6 @@ func (s *Service) Targets(ctx context.Context, by access.Actor, publicID, q stri
 		return p, err
 	}
 	if err := countSeries(tx, p.Targets); err != nil || !p.MayChange {
-		return p, err
-	}
-	if p.Departments, err = departments(tx); err != nil {
 		return p, err
 	}
 	return p, p.readChoices(tx, by, q)
@@ -139,24 +135,6 @@ func countSeries(tx *gorm.DB, all []Target) error {
 		}
 	}
 	return nil
-}
-
-// departments lists what a target can be for.
-func departments(tx *gorm.DB) ([]group.Home, error) {
-	var all []group.Home
-	if err := tx.Table("departments").Select("id", "path").Order("depth, id").Limit(maxChoices).Find(&all).Error; err != nil {
-		return nil, fmt.Errorf("list departments: %w", err)
-	}
-	paths := make([]string, len(all))
-	for i, h := range all {
-		paths[i] = h.Path
-	}
-	names, err := group.Lineages(tx, paths)
-	for i := range all {
-		all[i].Lineage = names[all[i].Path]
-	}
-	slices.SortStableFunc(all, func(x, y group.Home) int { return strings.Compare(x.Lineage, y.Lineage) })
-	return all, err
 }
 
 // readChoices lists active groups for which by may issue codes and that are no targets yet.
@@ -244,6 +222,9 @@ func (s *Service) mayTarget(tx *gorm.DB, by access.Actor, f Facts, gid string) (
 	}
 	if g.Status != group.Active {
 		return g, disbanded(tx, g.ID)
+	}
+	if gap := f.gap(g.Type); gap != "" {
+		return g, fault.Invalid{"group": fault.Msg("charter.error.code." + gap)}
 	}
 	if f.Validity != Permanent {
 		return g, nil

@@ -70,7 +70,9 @@ func (d desk) fill(c *Code, form Form) (wrong fault.Invalid, second bool, err er
 		return wrong, false, err
 	}
 	checkPassword(form.Password, wrong)
-	d.checkNature(*c, form, wrong)
+	if err := d.checkNature(*c, form, wrong); err != nil {
+		return wrong, false, err
+	}
 	if c.Benefit = oneLine(form.Benefit); utf8.RuneCountInString(c.Benefit) > MaxBenefit {
 		wrong["benefit"] = fault.Msg("codes.error.label.long", "Max", MaxBenefit)
 	}

@@ -72,6 +72,7 @@ func (b *builder) shapeGroup(g *group.Group, i int) error {
 	g.CreatedBy, g.OwnerID = &b.members[0].ID, &b.members[6+i].ID
 	g.CreatedAt = b.ago(70+b.rng.IntN(200), 10+b.rng.IntN(8), b.rng.IntN(60))
 	g.UpdatedAt = g.CreatedAt
+	b.charter(g)
 	switch {
 	case i >= groupCount-3:
 		at := b.ago(5+i, 17, 30)

@@ -78,6 +78,7 @@ func (b *builder) addMembers() error {
 			m.DepartedAt, m.DepartedReason = &at, "离职"
 			b.departed = m
 		}
+		m.Index()
 		all, homes = append(all, m), append(homes, home)
 	}
 	if err := b.tx.CreateInBatches(&all, 200).Error; err != nil {

@@ -21,21 +21,6 @@ type Ended struct {
 	Count int64  `json:"count"`
 }
 
-// Receipt says what a departure ended at once.
-type Receipt struct {
-	At    time.Time
-	Ended []Ended
-}
-
-type receiptRow struct {
-	MemberID   int64 `gorm:"primaryKey"`
-	Effects    string
-	At         time.Time
-	DepartedBy *int64
-}
-
-func (receiptRow) TableName() string { return "departure_receipts" }
-
 // Depart marks a member as departed and ends everything they hold, in one
 // transaction. Somebody who departed before answers fault.Conflict with who and when.
 func (s *Service) Depart(ctx context.Context, by access.Actor, id int64, reason string) error {
@@ -134,15 +119,23 @@ func (s *Service) alreadyDeparted(tx *gorm.DB, m Member) error {
 	return c
 }
 
-// depart does it and writes the receipt.
+// depart does it and writes down what it took away.
 func (s *Service) depart(tx *gorm.DB, by access.Actor, m Member, reason string) ([]Ended, error) {
 	at := s.now().UTC()
 	var marker *int64
 	if by.MemberID != 0 {
 		marker = &by.MemberID
 	}
+	row := departure{MemberID: m.ID, Effects: "[]", Reason: reason, At: at, DepartedBy: marker}
+	if err := tx.Create(&row).Error; err != nil {
+		return nil, fmt.Errorf("write departure: %w", err)
+	}
+	if err := row.keepItems(tx); err != nil {
+		return nil, err
+	}
+	// Nobody comes back as a super admin: that takes a second person's word.
 	err := tx.Model(&Member{}).Where("id = ? AND status = 'active'", m.ID).Updates(map[string]any{
-		"status": Departed, "departed_at": at, "departed_by": marker, "departed_reason": reason, "password_hash": "", "updated_at": at,
+		"status": Departed, "departed_at": at, "departed_by": marker, "departed_reason": reason, "password_hash": "", "super_admin": false, "updated_at": at,
 	}).Error
 	if err != nil {
 		return nil, fmt.Errorf("mark departed: %w", err)
@@ -159,8 +152,7 @@ func (s *Service) depart(tx *gorm.DB, by access.Actor, m Member, reason string) 
 	if err != nil {
 		return nil, fmt.Errorf("departure receipt: %w", err)
 	}
-	row := receiptRow{MemberID: m.ID, Effects: string(effects), At: at, DepartedBy: marker}
-	if err := tx.Create(&row).Error; err != nil {
+	if err := tx.Model(&departure{}).Where("id = ?", row.ID).Update("effects", string(effects)).Error; err != nil {
 		return nil, fmt.Errorf("write departure receipt: %w", err)
 	}
 	return ended, nil
@@ -171,17 +163,38 @@ func endHeads(tx *gorm.DB, _ access.Actor, memberID int64, _ time.Time) (int64, 
 	return done.RowsAffected, done.Error
 }
 
-func loadReceipt(tx *gorm.DB, memberID int64) (*Receipt, error) {
-	var row receiptRow
-	err := tx.Where("member_id = ?", memberID).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil
-	} else if err != nil {
-		return nil, fmt.Errorf("read departure receipt: %w", err)
+// departure is one time that a member left.
+type departure struct {
+	ID               int64
+	MemberID         int64
+	Effects          string
+	Reason           string
+	At               time.Time
+	DepartedBy       *int64
+	ReactivatedAt    *time.Time
+	ReactivatedBy    *int64
+	ReactivateReason string
+}
+
+func (departure) TableName() string { return "departures" }
+
+// keepItems writes down each thing the member holds. They hold it until the
+// effects run, in the same transaction.
+func (d departure) keepItems(tx *gorm.DB) error {
+	id, m := d.ID, d.MemberID
+	err := tx.Exec(`INSERT INTO departure_items (departure_id, kind, object_id)
+		SELECT CAST(? AS bigint), 'membership', group_id FROM memberships WHERE member_id = ? AND status = 'active'
+		UNION SELECT CAST(? AS bigint), 'owner', id FROM groups WHERE owner_id = ? AND status = 'active'
+		UNION SELECT CAST(? AS bigint), 'keeper', id FROM groups WHERE entry_custodian_id = ? AND status = 'active'
+		UNION SELECT CAST(? AS bigint), gd.duty, gd.group_id FROM group_duties gd JOIN groups g ON g.id = gd.group_id WHERE gd.member_id = ? AND g.status = 'active'
+		UNION SELECT CAST(? AS bigint), 'head', department_id FROM department_heads WHERE member_id = ?
+		UNION SELECT CAST(? AS bigint), 'code', c.id FROM codes c JOIN groups g ON g.id = c.group_id
+			WHERE c.issued_by = ? AND c.revoked_at IS NULL AND (c.valid_until IS NULL OR c.valid_until > ?) AND g.status = 'active'
+		UNION SELECT CAST(? AS bigint), 'copy', id FROM code_copies WHERE custodian_id = ? AND removed_at IS NULL AND revoked_at IS NULL
+		UNION SELECT CAST(? AS bigint), 'super', 0 FROM members WHERE id = ? AND super_admin`,
+		id, m, id, m, id, m, id, m, id, m, id, m, d.At, id, m, id, m).Error
+	if err != nil {
+		return fmt.Errorf("write down what the member holds: %w", err)
 	}
-	r := Receipt{At: row.At}
-	if err := json.Unmarshal([]byte(row.Effects), &r.Ended); err != nil {
-		return nil, fmt.Errorf("read departure receipt: %w", err)
-	}
-	return &r, nil
+	return nil
 }

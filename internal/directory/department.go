@@ -18,38 +18,56 @@ import (
 // maxDepth is the depth of the lowest level: 15 levels with the organisation.
 const maxDepth = 14
 
-// onTree runs change in one transaction with the whole tree locked and loaded.
-func (s *Service) onTree(ctx context.Context, change func(tx *gorm.DB, t *Tree) error) error {
+// onTree runs change in one transaction while nobody else changes the tree.
+func (s *Service) onTree(ctx context.Context, change func(tx *gorm.DB) error) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		// One line for all changes: two moves at once could make a ring, a move
 		// could leave a new child with an old path.
 		if _, err := lockOrganisation(tx); err != nil {
 			return err
 		}
-		t, err := loadTree(tx)
-		if err != nil {
-			return err
-		}
-		return change(tx, t)
+		return change(tx)
 	})
+}
+
+// editable reads a department for a change of it: foreign ones are
+// fault.NotFound, own ones without the right fault.Forbidden.
+func editable(tx *gorm.DB, by access.Actor, id int64) (Department, error) {
+	d, err := departmentByID(tx, id)
+	if err != nil {
+		return d, err
+	}
+	return d, access.Check(by, access.DepartmentsEdit, access.Object{Path: d.Path})
+}
+
+// orRoot is the organisation's own department for the id 0.
+func orRoot(tx *gorm.DB, id int64) (int64, error) {
+	if id != 0 {
+		return id, nil
+	}
+	if err := tx.Raw("SELECT id FROM departments WHERE parent_id IS NULL ORDER BY id LIMIT 1").Scan(&id).Error; err != nil {
+		return 0, fmt.Errorf("find the root: %w", err)
+	}
+	return id, nil
 }
 
 // CreateDepartment adds a department below parentID, 0 meaning the
 // organisation itself, and returns its id.
 func (s *Service) CreateDepartment(ctx context.Context, by access.Actor, name string, parentID int64) (id int64, err error) {
 	name = line(name)
-	err = s.onTree(ctx, func(tx *gorm.DB, t *Tree) error {
-		if parentID == 0 && t.Root != nil {
-			parentID = t.Root.ID
-		}
-		parent, err := t.department(by, access.DepartmentsEdit, parentID)
+	err = s.onTree(ctx, func(tx *gorm.DB) error {
+		above, err := orRoot(tx, parentID)
 		if err != nil {
 			return err
 		}
-		if err := checkDepartmentName(parent, name, nil); err != nil {
+		parent, err := editable(tx, by, above)
+		if err != nil {
 			return err
 		}
-		d, err := insertDepartment(tx, parent.Department, name, s.now())
+		if err := checkDepartmentName(tx, parent, name, 0); err != nil {
+			return err
+		}
+		d, err := insertDepartment(tx, parent, name, s.now())
 		if err != nil {
 			return err
 		}
@@ -60,22 +78,43 @@ func (s *Service) CreateDepartment(ctx context.Context, by access.Actor, name st
 }
 
 // checkDepartmentName refuses a bad name, one taken below parent by another
-// department than self, and a level too deep.
-func checkDepartmentName(parent *Node, name string, self *Node) error {
+// department than self (0 = a new one), and a level too deep.
+func checkDepartmentName(tx *gorm.DB, parent Department, name string, self int64) error {
 	wrong := fault.Invalid{}
-	switch twin := parent.child(name); {
+	switch {
 	case name == "":
 		wrong["name"] = fault.Msg("contacts.department.name.missing")
 	case tooLong(name, nameLimit):
 		wrong["name"] = fault.Msg("contacts.department.name.long", "Limit", nameLimit)
 	case strings.ContainsAny(name, "/／"):
 		wrong["name"] = fault.Msg("contacts.department.name.slash")
-	case twin != nil && twin != self:
-		wrong["name"] = fault.Msg("contacts.department.name.taken", "Name", twin.Name)
-	case parent.Depth >= maxDepth && self == nil:
+	case parent.Depth >= maxDepth && self == 0:
 		wrong["parent_id"] = fault.Msg("contacts.department.deep", "Limit", maxDepth+1)
 	}
+	if err := wrong.Or(); err != nil {
+		return err
+	}
+	twin, err := twinBelow(tx, parent.ID, name, self)
+	if twin != "" {
+		wrong["name"] = fault.Msg("contacts.department.name.taken", "Name", twin)
+	}
+	if err != nil {
+		return err
+	}
 	return wrong.Or()
+}
+
+// twinBelow is the name of another department than self below parent that reads
+// the same, however it is capitalised; "" when there is none. SQLite lowers
+// ASCII only, so the other ways to write it are asked for too.
+func twinBelow(tx *gorm.DB, parentID int64, name string, self int64) (string, error) {
+	var names []string
+	err := tx.Raw("SELECT name FROM departments WHERE coalesce(parent_id, 0) = ? AND lower(name) IN (lower(?), ?, lower(?)) AND id <> ? LIMIT 1",
+		parentID, name, strings.ToLower(name), strings.ToUpper(name), self).Scan(&names).Error
+	if err != nil {
+		return "", fmt.Errorf("look for a department of the same name: %w", err)
+	}
+	return strings.Join(names, ""), nil
 }
 
 // insertDepartment writes a department below parent. The caller holds the tree.
@@ -103,15 +142,19 @@ func departmentEvent(action string, d Department, details map[string]any) audit.
 // organisation's name and is renamed with it.
 func (s *Service) RenameDepartment(ctx context.Context, by access.Actor, id int64, name string) error {
 	name = line(name)
-	return s.onTree(ctx, func(tx *gorm.DB, t *Tree) error {
-		n, err := t.department(by, access.DepartmentsEdit, id)
+	return s.onTree(ctx, func(tx *gorm.DB) error {
+		d, err := editable(tx, by, id)
 		if err != nil {
 			return err
 		}
-		if n.Parent == nil {
+		if d.ParentID == nil {
 			return fault.Invalid{"name": fault.Msg("contacts.department.root")}
 		}
-		if err := checkDepartmentName(n.Parent, name, n); err != nil || name == n.Name {
+		parent, err := departmentByID(tx, *d.ParentID)
+		if err != nil {
+			return err
+		}
+		if err := checkDepartmentName(tx, parent, name, id); err != nil || name == d.Name {
 			return err
 		}
 		err = tx.Model(&Department{}).Where("id = ?", id).Update("name", name).Error
@@ -120,90 +163,24 @@ func (s *Service) RenameDepartment(ctx context.Context, by access.Actor, id int6
 		} else if err != nil {
 			return fmt.Errorf("rename department: %w", err)
 		}
-		was := n.Name
-		n.Name = name
-		return s.trail.Record(tx, by, departmentEvent("department.rename", n.Department, map[string]any{"was": was}))
+		was := d.Name
+		d.Name = name
+		return s.trail.Record(tx, by, departmentEvent("department.rename", d, map[string]any{"was": was}))
 	})
 }
 
-// MoveDepartment hangs a department with all below it under another parent,
-// 0 meaning the organisation itself.
-func (s *Service) MoveDepartment(ctx context.Context, by access.Actor, id, parentID int64) error {
-	return s.onTree(ctx, func(tx *gorm.DB, t *Tree) error {
-		n, err := t.department(by, access.DepartmentsEdit, id)
-		if err != nil {
-			return err
-		}
-		if parentID == 0 && t.Root != nil {
-			parentID = t.Root.ID
-		}
-		parent := t.byID[parentID]
-		if err := mayHang(by, n, parent); err != nil {
-			return err
-		}
-		if err := checkMove(t, n, parent); err != nil || n.Parent == parent {
-			return err
-		}
-		if err := moveSubtree(tx, n, parent); err != nil {
-			return err
-		}
-		was := n.Parent.Name
-		n.Path = parent.Path + strconv.FormatInt(n.ID, 10) + "/"
-		return s.trail.Record(tx, by, departmentEvent("department.move", n.Department, map[string]any{"from": was, "to": parent.Name}))
-	})
-}
-
-func checkMove(t *Tree, n, parent *Node) error {
-	wrong := func(key string, args ...any) error { return fault.Invalid{"parent_id": fault.Msg(key, args...)} }
-	switch {
-	case n.Parent == nil:
-		return wrong("contacts.department.root.move")
-	case parent == nil:
-		return wrong("contacts.department.parent.unknown")
-	case strings.HasPrefix(parent.Path, n.Path):
-		return wrong("contacts.department.ring")
-	}
-	if twin := parent.child(n.Name); twin != nil && twin != n {
-		return wrong("contacts.department.name.taken", "Name", n.Name)
-	}
-	deepest := n.Depth
-	for _, other := range t.all {
-		if strings.HasPrefix(other.Path, n.Path) {
-			deepest = max(deepest, other.Depth)
-		}
-	}
-	if deepest-n.Depth+parent.Depth+1 > maxDepth {
-		return wrong("contacts.department.deep", "Limit", maxDepth+1)
-	}
-	return nil
-}
-
-// moveSubtree rewrites parent, paths and depths with one statement.
-func moveSubtree(tx *gorm.DB, n, parent *Node) error {
-	path := parent.Path + strconv.FormatInt(n.ID, 10) + "/"
-	err := tx.Exec(`UPDATE departments SET path = CAST(? AS text) || substr(path, ?), depth = depth + ?,
-			parent_id = CASE WHEN id = ? THEN ? ELSE parent_id END
-		WHERE path LIKE ?`,
-		path, len(n.Path)+1, parent.Depth+1-n.Depth, n.ID, parent.ID, n.Path+"%").Error
-	if err != nil {
-		return fmt.Errorf("move department: %w", err)
-	}
-	return nil
-}
-
-// DeleteDepartment removes a department that nothing hangs on and returns its
-// parent's id. Otherwise fault.Conflict says what is still there.
+// DeleteDepartment removes an empty department and returns its parent's id.
 func (s *Service) DeleteDepartment(ctx context.Context, by access.Actor, id int64) (parentID int64, err error) {
-	err = s.onTree(ctx, func(tx *gorm.DB, t *Tree) error {
-		n, err := t.department(by, access.DepartmentsEdit, id)
+	err = s.onTree(ctx, func(tx *gorm.DB) error {
+		d, err := editable(tx, by, id)
 		if err != nil {
 			return err
 		}
-		if n.Parent == nil {
+		if d.ParentID == nil {
 			return fault.Conflict{Message: fault.Msg("contacts.department.root.delete")}
 		}
-		parentID = n.Parent.ID
-		if err := s.emptied(tx, n); err != nil {
+		parentID = *d.ParentID
+		if err := emptied(tx, d.ID); err != nil {
 			return err
 		}
 		err = tx.Delete(&Department{}, id).Error
@@ -212,18 +189,16 @@ func (s *Service) DeleteDepartment(ctx context.Context, by access.Actor, id int6
 		} else if err != nil {
 			return fmt.Errorf("delete department: %w", err)
 		}
-		return s.trail.Record(tx, by, departmentEvent("department.delete", n.Department, nil))
+		return s.trail.Record(tx, by, departmentEvent("department.delete", d, nil))
 	})
 	return parentID, err
 }
 
 // emptied refuses a department in use. Departed members let go of it silently:
 // nobody could ever take them out.
-func (s *Service) emptied(tx *gorm.DB, n *Node) error {
-	if len(n.Children) > 0 {
-		return fault.Conflict{Message: fault.Msg("contacts.department.notempty.departments", "Count", len(n.Children))}
-	}
+func emptied(tx *gorm.DB, id int64) error {
 	for _, use := range []struct{ key, query string }{
+		{"departments", `SELECT count(*) FROM departments WHERE parent_id = ?`},
 		{"members", `SELECT count(*) FROM member_departments md JOIN members m ON m.id = md.member_id WHERE md.department_id = ? AND m.status = 'active'`},
 		{"heads", `SELECT count(*) FROM department_heads WHERE department_id = ?`},
 		{"deputies", `SELECT count(*) FROM department_deputies WHERE department_id = ?`},
@@ -231,7 +206,7 @@ func (s *Service) emptied(tx *gorm.DB, n *Node) error {
 		{"groups", `SELECT count(*) FROM groups WHERE department_id = ?`},
 	} {
 		var count int
-		if err := tx.Raw(use.query, n.ID).Scan(&count).Error; err != nil {
+		if err := tx.Raw(use.query, id).Scan(&count).Error; err != nil {
 			return fmt.Errorf("look into department: %w", err)
 		}
 		if count > 0 {
@@ -239,7 +214,7 @@ func (s *Service) emptied(tx *gorm.DB, n *Node) error {
 		}
 	}
 	err := tx.Exec(`DELETE FROM member_departments WHERE department_id = ?
-		AND member_id IN (SELECT id FROM members WHERE status = 'departed')`, n.ID).Error
+		AND member_id IN (SELECT id FROM members WHERE status = 'departed')`, id).Error
 	if err != nil {
 		return fmt.Errorf("let departed members go: %w", err)
 	}

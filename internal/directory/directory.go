@@ -20,6 +20,7 @@ type Department struct {
 	Name      string
 	Path      string
 	Depth     int // 0 for the root, which is the organisation
+	Members   int `gorm:"->"` // active ones, with all below; the database keeps it
 	CreatedAt time.Time
 }
 
@@ -45,6 +46,7 @@ type Member struct {
 	DepartedAt     *time.Time
 	DepartedBy     *int64
 	DepartedReason string
+	Sought, Grams  string // what the member is found by: Index
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }
@@ -60,6 +62,7 @@ type Service struct {
 	effects []Effect
 	imports chan struct{} // wakes the Importer
 	writing sync.Map      // import id → context.CancelFunc of a transaction of all or nothing
+	orphans func(tx *gorm.DB, path string) ([]CodeRef, error)
 }
 
 // New returns the service.

@@ -17,10 +17,14 @@ import (
 // PageSize is how many members a page of the contacts shows.
 const PageSize = 50
 
+// fewMembers is up to how many members of departments are looked up first and
+// sorted then; more are found sooner by going through the names in order.
+const fewMembers = 2000
+
 // Search narrows the contacts. The zero value lists everybody in the reader's
 // own scope.
 type Search struct {
-	Query      string // part of a name; for members in scope also a phone, its last digits, a job number
+	Query      string // words: parts of a name or its pinyin; for members in scope also of a phone or a job number
 	Department int64  // with all below it
 	Departed   bool   // those who left instead of those who are here
 	After      int64  // id of the last row of the page before
@@ -62,6 +66,21 @@ func belongs(text string, args []any) sqlText {
 		WHERE md.member_id = m.id AND ` + text + `)`, args}
 }
 
+// among is belongs for departments of few members, whose ids are looked up
+// first, with self (0 = nobody) besides them. An array makes PostgreSQL go to the
+// rows by their ids, whatever it guesses of their number.
+func among(db *gorm.DB, self int64, text string, args []any) sqlText {
+	// CROSS JOIN keeps SQLite from starting at the members.
+	ids := `SELECT md.member_id FROM departments d CROSS JOIN member_departments md WHERE md.department_id = d.id AND ` + text
+	if self != 0 {
+		ids, args = "SELECT CAST(? AS bigint) UNION "+ids, append([]any{self}, args...)
+	}
+	if database.Postgres(db) {
+		return sqlText{"m.id = ANY (ARRAY(" + ids + "))", args}
+	}
+	return sqlText{"m.id IN (" + ids + ")", args}
+}
+
 // scopeOf keeps the members by knows everything about.
 func scopeOf(by access.Actor) sqlText {
 	if by.Super || by.Kind == access.System {
@@ -90,6 +109,9 @@ func namesOf(by access.Actor) sqlText {
 	return nearOf(by)
 }
 
+// memberColumns are what a list needs of a member.
+const memberColumns = "m.id, m.name, m.job_number, m.phone, m.super_admin, m.status, m.departed_at"
+
 // Members lists and searches the contacts as far as by may see them, by name.
 func (s *Service) Members(ctx context.Context, by access.Actor, q Search) (Page, error) {
 	db := s.db.WithContext(ctx)
@@ -97,20 +119,9 @@ func (s *Service) Members(ctx context.Context, by access.Actor, q Search) (Page,
 	if limit <= 0 || limit > 500 {
 		limit = PageSize
 	}
-	scope, near := scopeOf(by), nearOf(by)
-	where, err := searchWhere(db, by, q)
+	found, err := s.membersFound(db, by, q, limit+1)
 	if err != nil {
 		return Page{}, err
-	}
-	var found []struct {
-		Member
-		InScope, Near bool
-	}
-	err = db.Raw("SELECT m.id, m.name, m.job_number, m.phone, m.super_admin, m.status, m.departed_at, "+scope.text+" AS in_scope, "+near.text+" AS near"+
-		" FROM members m WHERE "+where.text+" ORDER BY m.name, m.id LIMIT ?",
-		slices.Concat(scope.args, near.args, where.args, []any{limit + 1})...).Scan(&found).Error
-	if err != nil {
-		return Page{}, fmt.Errorf("list members: %w", err)
 	}
 	var page Page
 	if len(found) > limit {
@@ -127,60 +138,137 @@ func (s *Service) Members(ctx context.Context, by access.Actor, q Search) (Page,
 	return page, dress(db, page.Rows)
 }
 
-func searchWhere(db *gorm.DB, by access.Actor, q Search) (sqlText, error) {
-	var all []sqlText
-	status, visible := Active, namesOf(by)
-	text := line(q.Query)
-	if text == "" && q.Department == 0 {
-		visible = nearOf(by)
+type foundMember struct {
+	Member
+	InScope, Near bool
+}
+
+func (s *Service) membersFound(db *gorm.DB, by access.Actor, q Search, limit int) (found []foundMember, err error) {
+	n, err := narrow(db, by, q)
+	if err != nil {
+		return nil, err
 	}
+	scope, near := scopeOf(by), nearOf(by)
+	// Few are collected and sorted; many are met in the order of their names. Which of the two it is, is said here and
+	// not left to a planner that cannot know it from a prepared statement.
+	text := "SELECT " + memberColumns + ", " + scope.text + " AS in_scope, " + near.text + " AS near FROM members m WHERE " + n.where.text
+	args := slices.Concat(scope.args, near.args, n.where.args)
+	if n.few {
+		text = "WITH m AS MATERIALIZED (SELECT " + memberColumns + " FROM members m WHERE " + n.where.text + ") SELECT m.*, " +
+			scope.text + " AS in_scope, " + near.text + " AS near FROM m"
+		args = slices.Concat(n.where.args, scope.args, near.args)
+	}
+	if err := db.Raw(text+" ORDER BY m.name, m.id LIMIT ?", append(args, limit)...).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("list members: %w", err)
+	}
+	return found, nil
+}
+
+// narrowed is the condition of a search, and whether it finds few.
+type narrowed struct {
+	where sqlText
+	few   bool
+}
+
+func narrow(db *gorm.DB, by access.Actor, q Search) (n narrowed, err error) {
+	status, text := Active, line(q.Query)
+	terms := termsOf(text)
+	if text != "" && len(terms) == 0 {
+		return narrowed{where: sqlText{text: "1 = 0"}, few: true}, nil // nothing but punctuation
+	}
+	visible := namesOf(by)
 	if q.Departed {
 		status, visible = Departed, scopeOf(by)
 	}
-	all = append(all, sqlText{"m.status = '" + status + "'", nil}, visible)
-	if q.Department != 0 {
-		d, err := departmentByID(db, q.Department)
+	all := []sqlText{{"m.status = '" + status + "'", nil}}
+	switch {
+	case q.Department != 0:
+		inside, few, err := within(db, by, q.Department)
 		if err != nil {
-			return sqlText{}, err
+			return n, err
 		}
-		if !sees(by, d.Path) {
-			return sqlText{}, fault.NotFound
+		all, n.few = append(all, inside), few
+		if q.Departed {
+			all = append(all, visible)
 		}
-		all = append(all, within(by, d.Path))
+	case text == "" || q.Departed:
+		near, few, err := home(db, by, q.Departed)
+		if err != nil {
+			return n, err
+		}
+		all, n.few = append(all, near), few
+	default:
+		all = append(all, visible)
 	}
-	if text != "" {
-		all = append(all, matches(by, text))
+	for _, term := range terms {
+		all, n.few = append(all, matches(db, by, term)), true
 	}
 	if q.After != 0 {
-		all = append(all, sqlText{"(m.name, m.id) > (SELECT a.name, a.id FROM members a WHERE a.id = ?)", []any{q.After}})
+		// The name is read first: no database takes a row from a subquery as the start of an index.
+		var names []string
+		if err := db.Raw("SELECT name FROM members WHERE id = ?", q.After).Scan(&names).Error; err != nil {
+			return n, fmt.Errorf("find the page: %w", err)
+		}
+		if len(names) == 0 {
+			all = append(all, sqlText{text: "1 = 0"})
+		} else {
+			all = append(all, sqlText{"(m.name, m.id) > (?, ?)", []any{names[0], q.After}})
+		}
 	}
-	return allOf(all), nil
+	n.where = allOf(all)
+	return n, nil
 }
 
 // within keeps a department's members, with those of the departments below it
 // for whoever leads it; colleagues see the department itself.
-func within(by access.Actor, path string) sqlText {
-	if by.Holds(access.ContactsSee, path) {
-		return belongs("d.path LIKE ?", []any{path + "%"})
+func within(db *gorm.DB, by access.Actor, id int64) (sqlText, bool, error) {
+	d, err := departmentByID(db, id)
+	if err != nil {
+		return sqlText{}, false, err
 	}
-	return belongs("d.path = ?", []any{path})
+	if !sees(by, d.Path) {
+		return sqlText{}, false, fault.NotFound
+	}
+	below := by.Holds(access.ContactsSee, d.Path)
+	switch {
+	case !below:
+		return among(db, 0, "d.path = ?", []any{d.Path}), true, nil
+	case d.Members <= fewMembers:
+		return among(db, 0, "d.path LIKE ?", []any{d.Path + "%"}), true, nil
+	}
+	return belongs("d.path LIKE ?", []any{d.Path + "%"}), false, nil
 }
 
-// matches finds people by part of their name; in scope also by phone and job
-// number, which outside it nobody may probe.
-func matches(by access.Actor, text string) sqlText {
-	like := "%" + database.EscapeLike(strings.ToLower(clip(text))) + "%"
-	more := []string{"lower(coalesce(m.job_number, '')) LIKE ? ESCAPE '\\'"}
-	args := []any{like}
-	if e164, ok := ParsePhone(text); ok {
-		more, args = append(more, "m.phone = ?"), append(args, e164)
+// home keeps the members a list without a search begins with: those by may open.
+func home(db *gorm.DB, by access.Actor, departed bool) (sqlText, bool, error) {
+	if by.Super || by.Kind == access.System {
+		return sqlText{text: "1 = 1"}, false, nil
 	}
-	if digits := strings.TrimPrefix(text, "+"); len(digits) >= 3 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == "" {
-		more, args = append(more, "m.phone LIKE ?"), append(args, "%"+digits)
+	text, args := access.Sight(by, "d.path")
+	if departed {
+		if !by.HoldsAny(access.ContactsSee) {
+			return sqlText{text: "1 = 0"}, true, nil
+		}
+		text, args = access.Scope(by, access.ContactsSee, "d.path")
 	}
-	scope := scopeOf(by)
-	return sqlText{"(lower(m.name) LIKE ? ESCAPE '\\' OR (" + scope.text + " AND (" + strings.Join(more, " OR ") + ")))",
-		slices.Concat([]any{like}, scope.args, args)}
+	var members int
+	if tops := by.Paths(access.ContactsSee); len(tops) > 0 {
+		err := db.Raw("SELECT coalesce(sum(members), 0) FROM departments WHERE path IN ?", tops).Scan(&members).Error
+		if err != nil {
+			return sqlText{}, false, fmt.Errorf("count members: %w", err)
+		}
+	}
+	if members > fewMembers {
+		if departed {
+			return scopeOf(by), false, nil
+		}
+		return nearOf(by), false, nil
+	}
+	self := by.MemberID
+	if departed {
+		self = 0
+	}
+	return among(db, self, text, args), true, nil
 }
 
 func clip(s string) string {
@@ -201,7 +289,7 @@ func allOf(terms []sqlText) sqlText {
 	return all
 }
 
-// dress adds departments, headships and numbers of groups with one query each.
+// dress adds departments, headships and numbers of groups.
 func dress(db *gorm.DB, rows []Row) error {
 	if len(rows) == 0 {
 		return nil
@@ -212,29 +300,34 @@ func dress(db *gorm.DB, rows []Row) error {
 		ids[i] = rows[i].ID
 		byID[rows[i].ID] = &rows[i]
 	}
-	tree, err := loadTree(db)
-	if err != nil {
-		return err
-	}
 	var facts []struct {
 		Kind     string
 		MemberID int64
 		Value    int64
+		Path     string
 	}
-	err = db.Raw(`SELECT 'in' AS kind, member_id, department_id AS value FROM member_departments WHERE member_id IN ?
-		UNION ALL SELECT 'leads', member_id, department_id FROM department_heads WHERE member_id IN ?
-		UNION ALL SELECT 'groups', member_id, count(*) FROM memberships WHERE member_id IN ? AND status = 'active' GROUP BY member_id`,
+	err := db.Raw(`SELECT 'in' AS kind, md.member_id, d.id AS value, d.path FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id IN ?
+		UNION ALL SELECT 'leads', member_id, department_id, '' FROM department_heads WHERE member_id IN ?
+		UNION ALL SELECT 'groups', member_id, count(*), '' FROM memberships WHERE member_id IN ? AND status = 'active' GROUP BY member_id ORDER BY 1, 3`,
 		ids, ids, ids).Scan(&facts).Error
 	if err != nil {
 		return fmt.Errorf("read members' departments: %w", err)
 	}
+	var paths []string
+	for _, f := range facts {
+		if f.Kind == "in" {
+			paths = append(paths, f.Path)
+		}
+	}
+	titles, err := Lineages(db, paths)
+	if err != nil {
+		return err
+	}
 	for _, f := range facts {
 		r := byID[f.MemberID]
-		switch n := tree.Node(f.Value); f.Kind {
+		switch f.Kind {
 		case "in":
-			if n != nil {
-				r.Departments = append(r.Departments, n.Title())
-			}
+			r.Departments = append(r.Departments, titles[f.Path])
 		case "leads":
 			r.Leads = true
 		case "groups":

@@ -102,6 +102,7 @@ func (s *Service) CreateMember(ctx context.Context, by access.Actor, in MemberIn
 		}
 		now := s.now().UTC()
 		m := Member{JobNumber: f.job(), Name: f.Name, Phone: f.Phone, Email: f.Email, Status: Active, CreatedAt: now, UpdatedAt: now}
+		m.Index()
 		if err := tx.Create(&m).Error; err != nil {
 			return taken(err, "create member")
 		}
@@ -139,6 +140,7 @@ func (s *Service) UpdateMember(ctx context.Context, by access.Actor, id int64, i
 		changed, set := differences(m, f)
 		if len(set) > 0 {
 			set["updated_at"] = s.now().UTC()
+			set["sought"], set["grams"] = indexOf(f.Name, f.Phone, f.JobNumber)
 			if err := tx.Model(&Member{}).Where("id = ?", id).Updates(set).Error; err != nil {
 				return taken(err, "update member")
 			}

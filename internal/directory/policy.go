@@ -34,6 +34,8 @@ type Policies struct {
 	StaffGroups       Choice   // staff start groups in their own departments: off, approval, on (req: D13)
 	GroupCreation     Choice   // everybody below super admin makes groups: on, approval, off (req: D18)
 	NoMobileCreation  bool     // no groups and codes from a phone (req: D39)
+	RecertDays        int      // heads confirm members and codes this often; 0 = never (source: C52, a quarter)
+	RecertGraceDays   int      // and have so long for it before what is not confirmed stands still
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -43,6 +45,7 @@ func DefaultPolicies() Policies {
 		GuestPrefixes: []string{"+86"}, SessionIdleHours: 72, SessionMaxDays: 30, RequestDays: 30, ApprovalDays: 14,
 		RefreshDays: 90, ScanTarget: 35, StayTarget: 60, UpstreamWarnHours: 48,
 		StaffGroups: access.CreationOff, GroupCreation: access.CreationOn,
+		RecertDays: 90, RecertGraceDays: 14,
 	}
 }
 
@@ -59,6 +62,7 @@ func (p *Policies) fields() map[string]any {
 		"scan_days": &p.ScanDays, "refresh_days": &p.RefreshDays, "scan_target": &p.ScanTarget, "stay_target": &p.StayTarget,
 		"upstream_warn_hours": &p.UpstreamWarnHours,
 		"staff_groups":        &p.StaffGroups, "group_creation": &p.GroupCreation, "no_mobile_creation": &p.NoMobileCreation,
+		"recert_days": &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
 	}
 }
 

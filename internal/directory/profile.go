@@ -37,10 +37,12 @@ type Profile struct {
 	Member                                Member
 	Departments                           []DepartmentRef
 	Groups                                []GroupRef // joined or, with Owner, owned
-	Receipt                               *Receipt
+	Receipt                               *Receipt   // of somebody who left
+	Return                                *Return    // of somebody who came back
 	DepartedBy                            string
 	LiveCodes                             int // issued by the member and otherwise alive; suspended while they are not entitled
 	InScope, CanEdit, CanDepart, CanHeads bool
+	CanReactivate                         bool
 }
 
 // Profile reads a member's page. Somebody outside the reader's sight is
@@ -70,6 +72,7 @@ func (s *Service) Profile(ctx context.Context, by access.Actor, id int64) (Profi
 	active := p.Member.Status == Active
 	p.CanEdit = active && checkMember(by, access.MembersEdit, p.Member, places) == nil
 	p.CanDepart = active && !self && checkMember(by, access.MemberDepart, p.Member, places) == nil
+	p.CanReactivate = !active && checkMember(by, access.MemberDepart, p.Member, places) == nil
 	p.CanHeads = active && access.Can(by, access.HeadsAppoint, access.Object{})
 	if err := s.addPlaces(db, by, places, &p); err != nil {
 		return p, err
@@ -82,13 +85,17 @@ func (s *Service) Profile(ctx context.Context, by access.Actor, id int64) (Profi
 }
 
 func (s *Service) addPlaces(db *gorm.DB, by access.Actor, places []place, p *Profile) error {
-	tree, err := loadTree(db)
+	paths := make([]string, len(places))
+	for i, q := range places {
+		paths[i] = q.Path
+	}
+	titles, err := Lineages(db, paths)
 	if err != nil {
 		return err
 	}
 	for _, q := range places {
-		if n := tree.Node(q.ID); n != nil && (q.Own || q.Leads) {
-			p.Departments = append(p.Departments, DepartmentRef{ID: q.ID, Path: q.Path, Title: n.Title(), Own: q.Own, Leads: q.Leads, Seen: sees(by, q.Path)})
+		if q.Own || q.Leads {
+			p.Departments = append(p.Departments, DepartmentRef{ID: q.ID, Path: q.Path, Title: titles[q.Path], Own: q.Own, Leads: q.Leads, Seen: sees(by, q.Path)})
 		}
 	}
 	return nil
@@ -112,7 +119,7 @@ func (s *Service) addHoldings(db *gorm.DB, by access.Actor, p *Profile) error {
 	if err != nil {
 		return fmt.Errorf("count member's codes: %w", err)
 	}
-	if p.Receipt, err = loadReceipt(db, id); err != nil || p.Member.DepartedBy == nil {
+	if err := s.addDeparture(db, by, p); err != nil || p.Member.DepartedBy == nil {
 		return err
 	}
 	var by2 Member
@@ -147,6 +154,7 @@ type DepartmentPage struct {
 	Department       Department
 	Heads            []HeadName
 	Groups           int
+	Below            int // departments right below
 	CanEdit          bool
 	CanMembers       bool
 	SubtreeIsVisible bool
@@ -177,7 +185,10 @@ func (s *Service) DepartmentPage(ctx context.Context, by access.Actor, id int64)
 	if err != nil {
 		return p, fmt.Errorf("read heads: %w", err)
 	}
-	if p.SubtreeIsVisible {
+	if err == nil {
+		err = db.Raw("SELECT count(*) FROM departments WHERE parent_id = ?", id).Scan(&p.Below).Error
+	}
+	if err == nil && p.SubtreeIsVisible {
 		err = db.Raw(`SELECT count(*) FROM groups g JOIN departments d ON d.id = g.department_id WHERE d.path LIKE ? AND g.status = 'active'`,
 			d.Path+"%").Scan(&p.Groups).Error
 	}

@@ -2,8 +2,11 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gorm.io/gorm"
@@ -12,14 +15,22 @@ import (
 	"doorplate/internal/fault"
 )
 
-// Node is a department in its tree. Seen says that the reader may open it;
-// Members counts the active members in it and below.
+const (
+	// childrenShown is how many departments the tree shows below one; the others are searched for.
+	childrenShown = 200
+	// openLimit is how many departments a reader may keep open.
+	openLimit = 20
+)
+
+// Node is a department in its tree. Seen says that the reader may open it.
 type Node struct {
 	Department
 	Parent   *Node
 	Children []*Node
 	Seen     bool
-	Members  int
+	Below    bool // has departments below it, read or not
+	Open     bool // those below it were read
+	Cut      bool // not all of them
 }
 
 // Title is the name with the departments above it, without the organisation:
@@ -36,33 +47,19 @@ func (n *Node) Title() string {
 	return strings.Join(names, " / ")
 }
 
-// Tree is every department, for one reader.
+// Tree is the part of the departments that one reader has open.
 type Tree struct {
 	Root *Node
 	byID map[int64]*Node
 	all  []*Node // parents before children
 }
 
-// Node returns the department with this id, nil when there is none.
+// Node returns the department with this id, nil when it was not read.
 func (t *Tree) Node(id int64) *Node { return t.byID[id] }
 
 // Nodes returns the departments the reader may open, parents before children.
 func (t *Tree) Nodes() []*Node {
 	return slices.DeleteFunc(slices.Clone(t.all), func(n *Node) bool { return !n.Seen })
-}
-
-// Walk visits the tree depth first.
-func (t *Tree) Walk(visit func(*Node)) {
-	var walk func(*Node)
-	walk = func(n *Node) {
-		visit(n)
-		for _, c := range n.Children {
-			walk(c)
-		}
-	}
-	if t.Root != nil {
-		walk(t.Root)
-	}
 }
 
 func loadTree(tx *gorm.DB) (*Tree, error) {
@@ -104,39 +101,75 @@ func (n *Node) child(name string) *Node {
 
 func sees(by access.Actor, path string) bool { return by.Sees(path) }
 
-// Tree reads the departments, marks those by may open and counts their members.
-func (s *Service) Tree(ctx context.Context, by access.Actor) (*Tree, error) {
+// Tree reads the departments that by has to do with, those on the way to at (0 =
+// nowhere) and, level by level, those below each of open.
+func (s *Service) Tree(ctx context.Context, by access.Actor, at int64, open []int64) (*Tree, error) {
 	db := s.db.WithContext(ctx)
-	t, err := loadTree(db)
-	if err != nil {
-		return nil, err
-	}
-	var counts []struct {
-		DepartmentID int64
-		Members      int
-	}
-	err = db.Raw(`SELECT md.department_id, count(*) AS members FROM member_departments md
-		JOIN members m ON m.id = md.member_id AND m.status = 'active' GROUP BY md.department_id`).Scan(&counts).Error
-	if err != nil {
-		return nil, fmt.Errorf("count members: %w", err)
-	}
-	for _, c := range counts {
-		for n := t.byID[c.DepartmentID]; n != nil; n = n.Parent {
-			n.Members += c.Members
+	named, opened := map[int64]bool{}, map[int64]bool{}
+	for _, path := range slices.Concat(by.Paths(access.ContactsSee), by.Own) {
+		for _, id := range idsOf(path) {
+			named[id] = true
 		}
 	}
-	for _, n := range t.all {
-		n.Seen = sees(by, n.Path)
+	if at != 0 {
+		d, err := departmentByID(db, at)
+		if err != nil && !errors.Is(err, fault.NotFound) {
+			return nil, err
+		}
+		for _, id := range idsOf(d.Path) {
+			named[id], opened[id] = true, true
+		}
+	}
+	for _, id := range open[:min(len(open), openLimit)] {
+		opened[id] = true
+	}
+	return readTree(db, by, named, opened)
+}
+
+func readTree(db *gorm.DB, by access.Actor, named, opened map[int64]bool) (*Tree, error) {
+	var root []int64
+	if err := db.Raw("SELECT id FROM departments WHERE parent_id IS NULL ORDER BY id LIMIT 1").Scan(&root).Error; err != nil {
+		return nil, fmt.Errorf("find the root: %w", err)
+	}
+	for _, id := range root {
+		named[id] = true
+		if by.Super {
+			opened[id] = true
+		}
+	}
+	const columns = "d.id, d.parent_id, d.name, d.path, d.depth, d.members, d.created_at, EXISTS (SELECT 1 FROM departments c WHERE c.parent_id = d.id) AS below FROM departments d WHERE "
+	parts := []string{"SELECT " + columns + "d.id IN ?"}
+	args := []any{slices.Collect(maps.Keys(named))}
+	for id := range opened {
+		parts = append(parts, "SELECT * FROM (SELECT "+columns+"d.parent_id = ? ORDER BY d.id LIMIT ?) p"+strconv.Itoa(len(parts)))
+		args = append(args, id, childrenShown+1)
+	}
+	var rows []struct {
+		Department
+		Below bool
+	}
+	if err := db.Raw(strings.Join(parts, " UNION ")+" ORDER BY depth, id", args...).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("load departments: %w", err)
+	}
+	t := &Tree{byID: make(map[int64]*Node, len(rows))}
+	for _, r := range rows {
+		// Below a department that is not on show there is nothing to hang this one under.
+		if r.ParentID != nil && t.byID[*r.ParentID] == nil {
+			continue
+		}
+		if up := t.byID[parentOf(r.ParentID)]; up != nil && opened[up.ID] && len(up.Children) >= childrenShown && !named[r.ID] {
+			up.Cut = true
+			continue
+		}
+		n := t.add(r.Department)
+		n.Below, n.Open, n.Seen = r.Below && by.Holds(access.ContactsSee, n.Path), opened[n.ID], sees(by, n.Path)
 	}
 	return t, nil
 }
 
-// department finds a node of a locked tree for a change of it: foreign ones are
-// fault.NotFound, own ones without the right fault.Forbidden.
-func (t *Tree) department(by access.Actor, r access.Right, id int64) (*Node, error) {
-	n := t.byID[id]
-	if n == nil {
-		return nil, fault.NotFound
+func parentOf(id *int64) int64 {
+	if id == nil {
+		return 0
 	}
-	return n, access.Check(by, r, access.Object{Path: n.Path})
+	return *id
 }

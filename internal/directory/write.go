@@ -103,9 +103,11 @@ func (r *run) writeRows(tx *gorm.DB, rows []*plannedRow) error {
 // for all, which leaves alone whose fields are the same.
 func (r *run) updateMembers(tx *gorm.DB, rows []*plannedRow) error {
 	var ids []int64
-	var jobs, names, phones, emails []string
+	var jobs, names, phones, emails, soughts, gramses []string
 	for _, row := range rows {
 		if f := row.who.fields; row.who.was == nil || row.who.was.fields != f {
+			sought, grams := indexOf(f.Name, f.Phone, f.JobNumber)
+			soughts, gramses = append(soughts, sought), append(gramses, grams)
 			ids, jobs, names, phones, emails = append(ids, row.who.id), append(jobs, f.JobNumber), append(names, f.Name), append(phones, f.Phone), append(emails, f.Email)
 		}
 	}
@@ -113,8 +115,8 @@ func (r *run) updateMembers(tx *gorm.DB, rows []*plannedRow) error {
 		return nil
 	}
 	v, args := database.Values(tx, database.Numbers("id", ids), database.Texts("job_number", jobs), database.Texts("name", names),
-		database.Texts("phone", phones), database.Texts("email", emails))
-	done := tx.Exec(`UPDATE members SET job_number = nullif(v.job_number, ''), name = v.name, phone = v.phone, email = v.email, updated_at = ?
+		database.Texts("phone", phones), database.Texts("email", emails), database.Texts("sought", soughts), database.Texts("grams", gramses))
+	done := tx.Exec(`UPDATE members SET job_number = nullif(v.job_number, ''), name = v.name, phone = v.phone, email = v.email, sought = v.sought, grams = v.grams, updated_at = ?
 		FROM `+v+` WHERE members.id = v.id AND (members.job_number IS DISTINCT FROM nullif(v.job_number, '') OR members.name IS DISTINCT FROM v.name
 			OR members.phone IS DISTINCT FROM v.phone OR members.email IS DISTINCT FROM v.email)`, slices.Concat([]any{r.s.now().UTC()}, args)...)
 	if done.Error != nil {
@@ -129,16 +131,19 @@ func (r *run) insertMembers(tx *gorm.DB, rows []*plannedRow) error {
 		return nil
 	}
 	jobs, names, phones, emails := make([]string, len(rows)), make([]string, len(rows)), make([]string, len(rows)), make([]string, len(rows))
+	soughts, gramses := make([]string, len(rows)), make([]string, len(rows))
 	byPhone := make(map[string]*person, len(rows))
 	for i, row := range rows {
 		f := row.who.fields
 		jobs[i], names[i], phones[i], emails[i] = f.JobNumber, f.Name, f.Phone, f.Email
 		byPhone[f.Phone] = row.who
+		soughts[i], gramses[i] = indexOf(f.Name, f.Phone, f.JobNumber)
 	}
 	now := r.s.now().UTC()
-	v, args := database.Values(tx, database.Texts("job_number", jobs), database.Texts("name", names), database.Texts("phone", phones), database.Texts("email", emails))
-	found, err := tx.Raw(`INSERT INTO members (job_number, name, phone, email, created_at, updated_at)
-		SELECT nullif(v.job_number, ''), v.name, v.phone, v.email, ?, ? FROM `+v+` RETURNING id, phone`, slices.Concat([]any{now, now}, args)...).Rows()
+	v, args := database.Values(tx, database.Texts("job_number", jobs), database.Texts("name", names), database.Texts("phone", phones), database.Texts("email", emails),
+		database.Texts("sought", soughts), database.Texts("grams", gramses))
+	found, err := tx.Raw(`INSERT INTO members (job_number, name, phone, email, sought, grams, created_at, updated_at)
+		SELECT nullif(v.job_number, ''), v.name, v.phone, v.email, v.sought, v.grams, ?, ? FROM `+v+` RETURNING id, phone`, slices.Concat([]any{now, now}, args)...).Rows()
 	if err != nil {
 		return fmt.Errorf("insert members: %w", err)
 	}

@@ -191,6 +191,28 @@ func TestAStartedGroup(t *testing.T) {
 	})
 }
 
+// A series makes groups: who may not, starts none, but may end one.
+func TestASeriesIsCreation(t *testing.T) {
+	onBoth(t, func(t *testing.T, w world) {
+		_, gid := w.Group(t, w.db, "客户群 1", group.Internal, group.Approval, w.RD, 100)
+		if err := w.groups.StartSeries(ctx, w.now(t, w.Head), gid, "客户群", "90"); err != nil {
+			t.Fatal(err)
+		}
+		w.policies(t, "group_creation", "off")
+		head := w.now(t, w.Head)
+		if err := w.groups.StartSeries(ctx, head, gid, "客户群", "80"); !errors.As(err, new(fault.Forbidden)) {
+			t.Errorf("started: %v", err)
+		}
+		h, err := w.groups.ByID(ctx, head, gid)
+		if err != nil || h.Can.Series || !h.Can.Move {
+			t.Errorf("%+v, %v", h.Can, err)
+		}
+		if err := w.groups.StopSeries(ctx, head, gid); err != nil {
+			t.Errorf("ended: %v", err)
+		}
+	})
+}
+
 func TestNoCreationFromAPhone(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		phone, desk := w.Super, w.Super
@@ -413,6 +435,11 @@ func TestHints(t *testing.T) {
 				internal, w.Staff.MemberID, internal, w.Staff.MemberID)
 			if got := said(gid); got != c.want {
 				t.Errorf("%d members: %q", c.members, got)
+			}
+		}
+		for who, want := range map[*access.Actor]int{&w.Super: 1, &w.Head: 1, &w.OtherHead: 0, &w.Staff: 0} {
+			if thin, err := w.groups.Understaffed(ctx, *who); err != nil || len(thin) != want {
+				t.Errorf("%s is reminded of %d, %v", who.Name, len(thin), err)
 			}
 		}
 		for _, who := range []access.Actor{w.Head, w.Super2} {

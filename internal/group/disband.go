@@ -85,8 +85,8 @@ func (s *Service) Disbanding(ctx context.Context, by access.Actor, gid string) (
 	if h.Status != Active {
 		return h, Numbers{}, disbanded(s.db.WithContext(ctx), h.Group)
 	}
-	n, err := s.Numbers(ctx, by, gid)
-	return h, n, err
+	all, err := numbersOf(s.db.WithContext(ctx), []int64{h.ID}, s.now().UTC())
+	return h, all[h.ID], err
 }
 
 // Disband ends a group for good: its codes stop at the next scan, its pending

@@ -93,7 +93,7 @@ type Header struct {
 
 // Can is what the reader may do with a group; the domain asks again.
 type Can struct {
-	Convert                                                                                                   bool
+	Convert, Series                                                                                           bool
 	Rename, Settings, Entry, Move, Disband, HandOver, Duties, Roster, AddMembers, Codes, IssueCodes, Requests bool
 }
 
@@ -101,6 +101,7 @@ func rights(by access.Actor, g Group, o access.Object) Can {
 	can := func(r access.Right) bool { return access.Can(by, r, o) }
 	live := g.Status == Active
 	return Can{
+		Series:  live && access.Decide(by, access.GroupCreate, o) == access.Allowed,
 		Convert: live && g.Origin == ByUser && can(access.GroupConvert),
 		Rename:  live && can(access.GroupRename), Settings: live && can(access.GroupSettings), Entry: live && can(access.GroupEntry),
 		Move: live && access.Decide(by, access.GroupMove, o) == access.Allowed, Disband: live && can(access.GroupDisband),

@@ -125,3 +125,30 @@ func hints(tx *gorm.DB, g Group, p directory.Policies, now time.Time) ([]Hint, e
 	}
 	return out, nil
 }
+
+// Thin is a large group with too few people who have a duty.
+type Thin struct {
+	GID         string `gorm:"column:gid"`
+	Name        string
+	MemberCount int
+	Holders     int
+}
+
+// Understaffed lists the large groups with fewer than three people with a duty,
+// among those whose duties by may give; twenty at most, the largest first.
+func (s *Service) Understaffed(ctx context.Context, by access.Actor) ([]Thin, error) {
+	where, args := access.Scope(by, access.GroupDuties, "d.path")
+	if by.MemberID != 0 {
+		where, args = "("+where+" OR g.owner_id = ?)", append(args, by.MemberID)
+	}
+	var all []Thin
+	err := s.db.WithContext(ctx).Raw(`SELECT * FROM (SELECT g.id, g.gid, g.name, g.member_count,
+			(SELECT count(DISTINCT gd.member_id) FROM group_duties gd WHERE gd.group_id = g.id) AS holders
+		FROM groups g JOIN departments d ON d.id = g.department_id WHERE g.status = 'active' AND g.member_count > ? AND `+where+`) x
+		WHERE holders < ? ORDER BY member_count DESC, id LIMIT ?`,
+		append(append([]any{ManyMembers}, args...), EnoughHolders, remindMax)...).Scan(&all).Error
+	if err != nil {
+		return nil, fmt.Errorf("look for groups with too few duties: %w", err)
+	}
+	return all, nil
+}

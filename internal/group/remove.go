@@ -109,6 +109,10 @@ func (s *Service) Restore(ctx context.Context, by access.Actor, gid, membership 
 		if err != nil {
 			return err
 		}
+		who, err := removals(tx, "ms.id = ?", old.ID)
+		if err != nil {
+			return err
+		}
 		fresh := Membership{GroupID: g.ID, MemberID: old.MemberID, GuestID: old.GuestID, Source: old.Source, CodeID: old.CodeID, RequestID: old.RequestID, RulesVersion: old.RulesVersion}
 		switch got, err := Admit(tx, &fresh, s.now()); {
 		case err != nil:
@@ -119,7 +123,7 @@ func (s *Service) Restore(ctx context.Context, by access.Actor, gid, membership 
 			return fault.Conflict{Message: fault.Msg("groups.error.full", "Count", g.Capacity)}
 		}
 		return s.trail.Record(tx, by, audit.Event{Action: "group.member.restore", Object: g.audited(), DepartmentPath: g.DepartmentPath,
-			Details: map[string]any{"membership": old.ID}})
+			Details: map[string]any{"member": who[0].Name}})
 	})
 }
 

@@ -36,6 +36,7 @@ type Seat struct {
 	LetInBy        string
 	JoinedAt       time.Time
 	Linked         bool // the reader may open this member's page
+	Held           bool // stands still until a head confirms it
 }
 
 // Guest reports whether the seat is taken by somebody outside the directory.
@@ -78,6 +79,9 @@ func (s *Service) Roster(ctx context.Context, by access.Actor, gid, q string, af
 	out := Roster{Seats: seats}
 	if len(seats) > PageSize {
 		out.Seats, out.Next = seats[:PageSize], seats[PageSize-1].ID
+	}
+	if err := fillHeld(db, out.Seats, s.now()); err != nil {
+		return out, err
 	}
 	if !access.Can(by, access.MemberAdd, o) {
 		for i := range out.Seats {

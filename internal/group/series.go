@@ -251,7 +251,7 @@ func SplitNumber(name string) (base string, no int) {
 // StartSeries makes the group the first of a numbered series, or changes and
 // resumes the series it is in. Who may do it could create such groups at once.
 func (s *Service) StartSeries(ctx context.Context, by access.Actor, gid, base, threshold string) error {
-	return s.onSeries(ctx, by, gid, func(tx *gorm.DB, g Group) error {
+	return s.onSeries(ctx, by, access.GroupCreate, gid, func(tx *gorm.DB, g Group) error {
 		bad := fault.Invalid{}
 		base = OneLine(base)
 		if n := utf8.RuneCountInString(base); n == 0 {
@@ -306,7 +306,7 @@ func (s *Service) startSeries(tx *gorm.DB, by access.Actor, g *Group, base strin
 // StopSeries ends the growing. The groups there are stay a series: who comes
 // to a full one is led to another.
 func (s *Service) StopSeries(ctx context.Context, by access.Actor, gid string) error {
-	return s.onSeries(ctx, by, gid, func(tx *gorm.DB, g Group) error {
+	return s.onSeries(ctx, by, access.GroupMove, gid, func(tx *gorm.DB, g Group) error {
 		if g.SeriesID == nil {
 			return fault.Conflict{Message: fault.Msg("live.series.error.none")}
 		}
@@ -321,9 +321,10 @@ func (s *Service) StopSeries(ctx context.Context, by access.Actor, gid string) e
 	})
 }
 
-// onSeries holds the series and the group for somebody who could create such a
-// group without anybody's word.
-func (s *Service) onSeries(ctx context.Context, by access.Actor, gid string, do func(*gorm.DB, Group) error) error {
+// onSeries holds the series and the group for somebody who has the right to such
+// a group without anybody's word: to create one for what makes more of them, to
+// move it for what ends that, which a closed creation must not keep from anybody.
+func (s *Service) onSeries(ctx context.Context, by access.Actor, right access.Right, gid string, do func(*gorm.DB, Group) error) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := holdSeriesOf(tx, gid); err != nil {
 			return err
@@ -332,8 +333,8 @@ func (s *Service) onSeries(ctx context.Context, by access.Actor, gid string, do 
 		if err != nil {
 			return err
 		}
-		if access.Decide(by, access.GroupCreate, g.Object(true)) != access.Allowed {
-			return fault.Forbidden{Right: string(access.GroupCreate)}
+		if access.Decide(by, right, g.Object(true)) != access.Allowed {
+			return fault.Forbidden{Right: string(right)}
 		}
 		return do(tx, g)
 	})

@@ -21,7 +21,6 @@ type Settings struct {
 	OpenBlocked  bool // a permanent code without an audience hangs somewhere
 	OpenAsks     bool // the reader may ask a second super admin all the same
 	Holders      []Holder
-	Homes        []Home
 	UpstreamDays int
 	Location     *time.Location
 	Pool         Pool
@@ -36,7 +35,7 @@ func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Se
 		return Settings{}, err
 	}
 	out := Settings{Header: h}
-	if c := h.Can; h.Status == Active && !c.Settings && !c.Rename && !c.HandOver && !c.Disband {
+	if c := h.Can; h.Status == Active && !c.Settings && !c.Rename && !c.HandOver && !c.Duties && !c.Disband {
 		return out, fault.Forbidden{Right: string(access.GroupSettings)}
 	}
 	if out.OpenBlocked, err = hasPermanentCode(s.db.WithContext(ctx), h.ID, h.Type); err != nil {
@@ -45,11 +44,6 @@ func (s *Service) Settings(ctx context.Context, by access.Actor, gid string) (Se
 	out.OpenAsks = out.OpenBlocked && by.Super
 	if out.Holders, err = s.Holders(ctx, by, gid); err != nil {
 		return out, err
-	}
-	if h.Can.Move {
-		if out.Homes, err = s.Homes(ctx, by); err != nil {
-			return out, err
-		}
 	}
 	f, err := s.frame(s.db.WithContext(ctx), h.Group)
 	out.UpstreamDays, out.Location = f.upstreamDays, f.loc

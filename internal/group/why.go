@@ -56,6 +56,7 @@ func (s *Service) Why(ctx context.Context, by access.Actor, q Question) (Answer,
 	if err != nil {
 		return a, err
 	}
+	crowd = slices.DeleteFunc(crowd, func(c holder) bool { return c.MemberID == by.MemberID })
 	a.Holders, a.Givers = crowd.may(right, o), crowd.givers(right, o)
 	return a, nil
 }
@@ -113,7 +114,7 @@ func (s *Service) askedGroup(db *gorm.DB, by access.Actor, g Group, a *Answer) (
 	if err != nil {
 		return o, 0, fmt.Errorf("look up membership: %w", err)
 	}
-	o = g.Object(joined)
+	o = g.objectFor(by, joined)
 	if err := access.Check(by, access.GroupSee, o); err != nil {
 		return access.Object{}, 0, err
 	}

@@ -172,13 +172,16 @@ func parseCursor(text string) (at time.Time, id int64, ok bool) {
 // choiceLimit bounds the list of groups to filter by.
 const choiceLimit = 50
 
-// Choices are the groups in by's scope with requests that wait.
+// choiceDepth is how many of the oldest requests Choices looks through.
+const choiceDepth = 1000
+
+// Choices are the groups in by's scope with requests that wait longest.
 func (s *Service) Choices(ctx context.Context, by access.Actor) ([]Choice, error) {
 	where, args := mine(by)
 	var all []Choice
-	err := s.db.WithContext(ctx).Raw(`SELECT g.gid, g.name FROM groups g JOIN departments d ON d.id = g.department_id
-		WHERE g.status = 'active' AND EXISTS (SELECT 1 FROM join_requests r WHERE r.group_id = g.id AND r.status = 'pending') AND `+where+`
-		ORDER BY g.name, g.id LIMIT ?`, append(args, choiceLimit)...).Scan(&all).Error
+	err := s.db.WithContext(ctx).Raw(`SELECT gid, name FROM (SELECT DISTINCT gid, name, id FROM (SELECT g.gid, g.name, g.id FROM join_requests r JOIN groups g ON g.id = r.group_id
+			JOIN departments d ON d.id = g.department_id WHERE r.status = 'pending' AND g.status = 'active' AND `+where+`
+			ORDER BY r.created_at, r.id LIMIT ?) w) x ORDER BY name, id LIMIT ?`, append(args, choiceDepth, choiceLimit)...).Scan(&all).Error
 	if err != nil {
 		return nil, fmt.Errorf("list groups with requests: %w", err)
 	}

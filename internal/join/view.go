@@ -75,6 +75,7 @@ type View struct {
 	Wait         *Wait           // with StateFull: the visitor's place on the waiting list
 	Rules        *group.Rules    // with StateForm: to agree to; with StateIn: asked anew
 	Lacks        fault.Invalid   // with StateForm: what the form that proved the number did not give
+	Held         bool            // with StateIn: the membership stands still until a head confirms it; there is no entry
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
@@ -211,6 +212,9 @@ func (s *Service) known(tx *gorm.DB, v visit, out *View) (bool, error) {
 		return false, nil // such a visit leads to no entry
 	case in:
 		out.State = StateIn
+		if out.Held, err = group.Held(tx, v.group.ID, v.person.group(), s.now()); out.Held || err != nil {
+			return true, err
+		}
 		out.Entry, err = group.Show(tx, v.group, v.person.group(), s.now())
 		return true, err
 	case asked && out.Request.Status == Pending:

@@ -25,6 +25,7 @@ type Place struct {
 	GroupName string
 	JoinMode  string
 	Path      string // of the department
+	Exports   bool   // the reader may take the scans away as a file
 	Addresses bool   // the reader may see where scans came from, and search by job number
 	Loc       *time.Location
 
@@ -41,7 +42,7 @@ func place(tx *gorm.DB, by access.Actor, right access.Right, at Spot) (Place, er
 		return Place{}, err
 	}
 	return Place{PublicID: f.PublicID, Label: f.Label, GID: f.GroupGID, GroupName: f.GroupName, JoinMode: f.JoinMode, Path: f.DepartmentPath,
-		Addresses: by.Holds(access.ScansSee, f.DepartmentPath), Loc: f.Location(), id: f.ID}, nil
+		Exports: access.Can(by, access.ScansExport, f.Object(false)), Addresses: by.Holds(access.ScansSee, f.DepartmentPath), Loc: f.Location(), id: f.ID}, nil
 }
 
 func groupPlace(tx *gorm.DB, by access.Actor, right access.Right, gid string) (Place, error) {
@@ -61,7 +62,7 @@ func groupPlace(tx *gorm.DB, by access.Actor, right access.Right, gid string) (P
 		return Place{}, err
 	}
 	return Place{GID: g.GID, GroupName: g.Name, JoinMode: g.JoinMode, Path: g.DepartmentPath,
-		Addresses: by.Holds(access.ScansSee, g.DepartmentPath), Loc: org.Location(), id: g.ID}, nil
+		Exports: access.Can(by, access.ScansExport, g.Object(joined)), Addresses: by.Holds(access.ScansSee, g.DepartmentPath), Loc: org.Location(), id: g.ID}, nil
 }
 
 // whole reports whether the place is a group with all its codes.

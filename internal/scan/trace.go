@@ -72,7 +72,7 @@ const sinceShown = 20
 // ruleNames are the catalog suffixes of the rules.
 var ruleNames = map[rule]string{ruleRobot: "robot", ruleAddress: "address", ruleVisitor: "visitor", ruleToken: "token", ruleCopy: "copy", ruleNetwork: "network", ruleAudience: "audience",
 	ruleCode + rule(code.RuleDisbanded): "disbanded", ruleCode + rule(code.RuleReplaced): "replaced", ruleCode + rule(code.RuleRevoked): "revoked", ruleCode + rule(code.RuleExpired): "expired",
-	ruleCode + rule(code.RuleSuspended): "suspended", ruleCode + rule(code.RuleIssuer): "issuer", ruleCode + rule(code.RuleGroupOff): "groupoff", ruleCode + rule(code.RuleOff): "off",
+	ruleCode + rule(code.RuleSuspended): "suspended", ruleCode + rule(code.RuleIssuer): "issuer", ruleCode + rule(code.RuleUnconfirmed): "unconfirmed", ruleCode + rule(code.RuleGroupOff): "groupoff", ruleCode + rule(code.RuleOff): "off",
 	ruleCode + rule(code.RuleNotYet): "notyet", ruleCode + rule(code.RuleHours): "hours", ruleCode + rule(code.RuleTotal): "total", ruleCode + rule(code.RuleDaily): "daily"}
 
 // Trace asks the engine about a scan that does not happen: the same rules in the
