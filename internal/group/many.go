@@ -167,16 +167,3 @@ func (s *Service) Matching(ctx context.Context, by access.Actor, f Filter, limit
 	}
 	return groups, nil
 }
-
-// managed keeps the groups g that by has more than sight of.
-func managed(by access.Actor) (string, []any) {
-	where, args := access.Scope(by, access.CodeDownload, "d.path")
-	ids := make([]int64, 0, len(by.Duties))
-	for id := range by.Duties {
-		ids = append(ids, id)
-	}
-	if len(ids) == 0 {
-		return where, args
-	}
-	return "(" + where + " OR g.id IN ?)", append(args, ids)
-}
