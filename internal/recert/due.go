@@ -19,6 +19,7 @@ type Line struct {
 	Lineage string
 	Held    bool // it stands still already
 	Mine    bool // the reader is asked
+	May     bool `gorm:"-"` // not asked, but free to do it as a super admin
 }
 
 // List is one page of them.
@@ -104,6 +105,7 @@ func (s *Service) waiting(tx *gorm.DB, by access.Actor, p Plan, all, held bool, 
 	}
 	for i := range lines {
 		lines[i].Held = held
+		lines[i].May = !lines[i].Mine && by.Super && !owns(by, lines[i].Group)
 	}
 	return lines, nil
 }
@@ -152,6 +154,7 @@ type Note struct {
 	Round *Round // nil: nothing is asked
 	Held  bool   // members and codes stand still
 	Mine  bool   // the reader may confirm
+	Steps bool   // not as one of those who are asked, but as a super admin
 	Heads []string
 	At    time.Time
 }
@@ -172,7 +175,7 @@ func (s *Service) Note(ctx context.Context, by access.Actor, g group.Group) (n N
 		return n, nil
 	}
 	n.Round, n.Held, n.At = p.Round, rows[0].Held, s.now()
-	n.Mine = may(tx, by, g) == nil
+	n.Mine, n.Steps = may(tx, by, g) == nil, steps(by, g)
 	n.Heads, err = heads(tx, g)
 	return n, err
 }
