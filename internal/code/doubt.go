@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"doorplate/internal/database"
 )
 
 // suspects are, by rank, the living codes that may stand there: each query reads
@@ -47,7 +49,17 @@ func (p *placer) suspected(ranks []int) (string, []any, error) {
 			args = append(args, s.args(p.moment)...)
 		}
 	}
-	return "c.id IN (" + strings.Join(parts, " UNION ALL ") + ")", args, nil
+	// Read first and handed over as one value: a planner that cannot know how few
+	// they are would begin with all departments of the scope.
+	var ids []int64
+	if err := p.tx.Raw(strings.Join(parts, " UNION "), args...).Scan(&ids).Error; err != nil {
+		return "", nil, err
+	}
+	list := strings.Trim(strings.ReplaceAll(fmt.Sprint(ids), " ", ","), "[]")
+	if database.Postgres(p.tx) {
+		return "c.id = ANY (CAST(? AS bigint[]))", []any{"{" + list + "}"}, nil
+	}
+	return "c.id IN (SELECT value FROM json_each(?))", []any{"[" + list + "]"}, nil
 }
 
 // SettleDoubts looks at the codes in doubt and forgets those whose issuer may
