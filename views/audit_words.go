@@ -135,11 +135,6 @@ func areaName(ctx context.Context, area string) string {
 	return area
 }
 
-// auditPlain is the sentence as text.
-func auditPlain(ctx context.Context, l audit.Line) string {
-	return sentence(ctx, l, someone(ctx, l), objectName(l))
-}
-
 func someone(ctx context.Context, l audit.Line) string {
 	if name := actorText(ctx, l); name != "" {
 		return name
