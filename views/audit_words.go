@@ -73,6 +73,7 @@ func changeValue(ctx context.Context, name, value string) string {
 var own = map[string][]string{
 	"right.refused":       {"right"},
 	"group.handover":      {"owner"},
+	"group.rules":         {"version"},
 	"group.duty.add":      {"member", "duty"},
 	"group.duty.remove":   {"member", "duty"},
 	"group.member.add":    {"member"},
@@ -95,7 +96,7 @@ func sentence(ctx context.Context, l audit.Line, who, object string) string {
 	switch {
 	case says(l.Action, d):
 		return t(ctx, "chain.say."+l.Action, "Who", who, "Object", named, "Right", t(ctx, "right."+detailText(d["right"])),
-			"Member", detailText(d["member"]), "Owner", detailText(d["owner"]), "Duty", detailValue(ctx, "duty", detailText(d["duty"])))
+			"Member", detailText(d["member"]), "Owner", detailText(d["owner"]), "Duty", detailValue(ctx, "duty", detailText(d["duty"])), "Version", detailText(d["version"]))
 	case len(all) > 0 && object == "":
 		return t(ctx, "chain.changes.plain", "Who", who, "Did", t(ctx, "audit.action."+l.Action), "Changes", changesText(ctx, all))
 	case len(all) == 1:
@@ -133,11 +134,6 @@ func areaName(ctx context.Context, area string) string {
 		return t(ctx, key)
 	}
 	return area
-}
-
-// auditPlain is the sentence as text.
-func auditPlain(ctx context.Context, l audit.Line) string {
-	return sentence(ctx, l, someone(ctx, l), objectName(l))
 }
 
 func someone(ctx context.Context, l audit.Line) string {

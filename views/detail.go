@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"doorplate/internal/i18n"
 )
@@ -26,7 +28,25 @@ func detailValue(ctx context.Context, name, value string) string {
 			return t(ctx, key)
 		}
 	}
+	if area := detailAreas[strings.TrimSuffix(name, "_was")]; area != "" && value != "" {
+		words := strings.Fields(value)
+		for i, w := range words {
+			if i18n.Has(i18n.Lang(ctx), area+w) {
+				words[i] = t(ctx, area+w)
+			}
+		}
+		return strings.Join(words, t(ctx, "roles.comma"))
+	}
 	return value
+}
+
+// detailAreas says where the words of details stand that another page names already.
+var detailAreas = map[string]string{"rights": "right.", "rights_gone": "right.", "right": "right.", "kind": "approvals.kind.", "stage": "operations.stage.", "item": "operations.check."}
+
+// sentenceCase begins a line with a capital letter, where the language has one.
+func sentenceCase(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // whenSeconds is when, to the second.
