@@ -16,6 +16,9 @@ const (
 	spelledLimit = 12
 	// private marks the grams of phone and job number, which only those in scope may search.
 	private = "§"
+	// privatePart is the shortest part of a phone number that is searched, and the longest gram: two digits are
+	// in everybody's number, three in few.
+	privatePart = 3
 	// termsLimit bounds how many words of a search are looked at.
 	termsLimit = 5
 )
@@ -53,7 +56,8 @@ func indexOf(name, phone, job string) (sought, grams string) {
 	job = bare(job)
 	addGrams(set, private, job, 1)
 	addGrams(set, private, job, 2)
-	addGrams(set, private, digitsOf(phone), 3)
+	addGrams(set, private, job, privatePart)
+	addGrams(set, private, digitsOf(phone), privatePart)
 	all := make([]string, 0, len(set)+1)
 	for gram := range set {
 		all = append(all, gram)

@@ -154,9 +154,9 @@ func (s *Service) membersFound(db *gorm.DB, by access.Actor, q Search, limit int
 	text := "SELECT " + memberColumns + ", " + scope.text + " AS in_scope, " + near.text + " AS near FROM members m WHERE " + n.where.text
 	args := slices.Concat(scope.args, near.args, n.where.args)
 	if n.few {
-		text = "WITH m AS MATERIALIZED (SELECT " + memberColumns + " FROM members m WHERE " + n.where.text + ") SELECT m.*, " +
-			scope.text + " AS in_scope, " + near.text + " AS near FROM m"
-		args = slices.Concat(n.where.args, scope.args, near.args)
+		few := n.collected()
+		text = "WITH m AS MATERIALIZED (" + few.text + ") SELECT m.*, " + scope.text + " AS in_scope, " + near.text + " AS near FROM m"
+		args = slices.Concat(few.args, scope.args, near.args)
 	}
 	if err := db.Raw(text+" ORDER BY m.name, m.id LIMIT ?", append(args, limit)...).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("list members: %w", err)
@@ -164,10 +164,30 @@ func (s *Service) membersFound(db *gorm.DB, by access.Actor, q Search, limit int
 	return found, nil
 }
 
-// narrowed is the condition of a search, and whether it finds few.
+// narrowed is the condition of a search, the ways to those whom its words find,
+// and whether there are few.
 type narrowed struct {
 	where sqlText
+	ways  []sqlText
 	few   bool
+}
+
+// collected are the members found, way by way: in one condition with OR the
+// database would look each row's grams through again.
+func (n narrowed) collected() sqlText {
+	from := "SELECT " + memberColumns + " FROM members m WHERE "
+	if len(n.ways) == 0 {
+		return sqlText{from + n.where.text, n.where.args}
+	}
+	var all sqlText
+	for i, way := range n.ways {
+		if i > 0 {
+			all.text += " UNION "
+		}
+		all.text += from + way.text + " AND " + n.where.text
+		all.args = slices.Concat(all.args, way.args, n.where.args)
+	}
+	return all
 }
 
 func narrow(db *gorm.DB, by access.Actor, q Search) (n narrowed, err error) {
@@ -200,8 +220,8 @@ func narrow(db *gorm.DB, by access.Actor, q Search) (n narrowed, err error) {
 	default:
 		all = append(all, visible)
 	}
-	for _, term := range terms {
-		all, n.few = append(all, matches(db, by, term)), true
+	if len(terms) > 0 {
+		n.ways, n.few = search(db, by, terms), true
 	}
 	if q.After != 0 {
 		// The name is read first: no database takes a row from a subquery as the start of an index.

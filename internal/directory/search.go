@@ -9,9 +9,6 @@ import (
 	"doorplate/internal/database"
 )
 
-// phonePart is the shortest part of a phone number that is searched.
-const phonePart = 3
-
 // termsOf are the words of a search that say something.
 func termsOf(text string) (terms []string) {
 	text = clip(text)
@@ -26,25 +23,56 @@ func termsOf(text string) (terms []string) {
 	return terms
 }
 
-// matches finds people by part of their name or its pinyin; in scope also by
-// phone and job number, which outside it nobody may probe. The grams find, the
-// texts make sure: several grams may stand apart.
-func matches(db *gorm.DB, by access.Actor, word string) sqlText {
+// found is what a word finds: the ways to those people, each of which one index
+// serves whole, and the same said of a member already at hand.
+type found struct {
+	ways []sqlText
+	says sqlText
+}
+
+// finds looks for part of a name or its pinyin; in scope also of a phone or a job
+// number, which outside it nobody may probe. The grams find, the texts make sure:
+// several grams may stand apart.
+func finds(db *gorm.DB, by access.Actor, word string) found {
 	part, typed := bare(word), strings.ToLower(word)
-	size := min(2, len([]rune(part)))
-	arms := []sqlText{
-		allOf([]sqlText{has(db, gramsOf("", part, size)), like("m.sought", part)}),
-		allOf([]sqlText{{"m.grams = ''", nil}, like("lower(m.name)", typed)}), // not indexed yet
-	}
+	long := len([]rune(part))
+	name := like("m.sought", part)
+	ways := []sqlText{allOf([]sqlText{has(db, gramsOf("", part, min(2, long))), name})}
+	plain := []sqlText{like("lower(m.name)", typed)}
+	says := []sqlText{name}
 	if scope := scopeOf(by); scope.text != "1 = 0" {
-		job := anyOf([]sqlText{like("lower(coalesce(m.job_number, ''))", typed), like("lower(coalesce(m.job_number, ''))", part)})
-		arms = append(arms, allOf([]sqlText{has(db, gramsOf(private, part, size)), scope, job}),
-			allOf([]sqlText{{"m.grams = ''", nil}, scope, anyOf([]sqlText{job, like("m.phone", part)})}))
-		if digits := digitsOf(part); digits == part && len(part) >= phonePart {
-			arms = append(arms, allOf([]sqlText{has(db, gramsOf(private, part, phonePart)), scope, like("m.phone", part)}))
+		numbers := []sqlText{like("lower(coalesce(m.job_number, ''))", typed), like("lower(coalesce(m.job_number, ''))", part)}
+		if long >= privatePart && digitsOf(part) == part {
+			numbers = append(numbers, like("m.phone", part))
+		}
+		known := allOf([]sqlText{anyOf(numbers), scope})
+		ways = append(ways, allOf([]sqlText{has(db, gramsOf(private, part, min(privatePart, long))), known}))
+		plain, says = append(plain, known), append(says, known)
+	}
+	ways = append(ways, allOf([]sqlText{{"m.grams = ''", nil}, anyOf(plain)})) // not indexed yet
+	says = append(says, allOf([]sqlText{{"m.grams = ''", nil}, plain[0]}))
+	return found{ways, anyOf(says)}
+}
+
+// search are the ways to the people whom all terms find: to those of the longest,
+// who are likely the fewest, as far as the others find them too.
+func search(db *gorm.DB, by access.Actor, terms []string) (ways []sqlText) {
+	longest := 0
+	for i, term := range terms {
+		if len([]rune(bare(term))) > len([]rune(bare(terms[longest]))) {
+			longest = i
 		}
 	}
-	return anyOf(arms)
+	var others []sqlText
+	for i, term := range terms {
+		if i != longest {
+			others = append(others, finds(db, by, term).says)
+		}
+	}
+	for _, way := range finds(db, by, terms[longest]).ways {
+		ways = append(ways, allOf(append([]sqlText{way}, others...)))
+	}
+	return ways
 }
 
 // has is "member m has all these grams". The grams are letters, numbers and
