@@ -1892,7 +1892,7 @@ func auditDetails(ctx context.Context, raw string) string {
 			continue // for the export; the name stands beside it
 		}
 		if text := detailText(value); text != "" && text != "[]" && text != "map[]" {
-			parts = append(parts, detailName(ctx, name)+t(ctx, "audit.colon")+clip(detailValue(ctx, name, text), 120))
+			parts = append(parts, detailName(ctx, name)+t(ctx, "audit.colon")+clip(detailWords(ctx, name, value), 120))
 		}
 	}
 	sort.Strings(parts)

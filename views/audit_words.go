@@ -73,10 +73,25 @@ func changeValue(ctx context.Context, name, value string) string {
 var own = map[string][]string{
 	"right.refused":       {"right"},
 	"group.handover":      {"owner"},
+	"group.rules":         {"version"},
 	"group.duty.add":      {"member", "duty"},
 	"group.duty.remove":   {"member", "duty"},
 	"group.member.add":    {"member"},
 	"group.member.remove": {"member"},
+	"group.merge":         {"into_name", "into"},
+	"group.absorb":        {"from_name", "from"},
+
+	"department.head.add":      {"member"},
+	"department.head.remove":   {"member"},
+	"department.deputy.add":    {"member"},
+	"department.deputy.remove": {"member"},
+	"department.move":          {"from", "to"},
+	"department.rename":        {"was"},
+	"role.grant":               {"role", "department"},
+	"role.withdraw":            {"role", "department"},
+	"member.bulk.add":          {"department"},
+	"member.bulk.remove":       {"department"},
+	"member.bulk.move":         {"department"},
 }
 
 func says(action string, d map[string]any) bool {
@@ -95,7 +110,9 @@ func sentence(ctx context.Context, l audit.Line, who, object string) string {
 	switch {
 	case says(l.Action, d):
 		return t(ctx, "chain.say."+l.Action, "Who", who, "Object", named, "Right", t(ctx, "right."+detailText(d["right"])),
-			"Member", detailText(d["member"]), "Owner", detailText(d["owner"]), "Duty", detailValue(ctx, "duty", detailText(d["duty"])))
+			"Member", detailText(d["member"]), "Owner", detailText(d["owner"]), "Duty", detailValue(ctx, "duty", detailText(d["duty"])), "Version", detailText(d["version"]),
+			"Into", detailText(d["into_name"]), "Source", detailText(d["from_name"]), "From", detailText(d["from"]), "To", detailText(d["to"]),
+			"Was", detailText(d["was"]), "Role", detailText(d["role"]), "Department", detailText(d["department"]))
 	case len(all) > 0 && object == "":
 		return t(ctx, "chain.changes.plain", "Who", who, "Did", t(ctx, "audit.action."+l.Action), "Changes", changesText(ctx, all))
 	case len(all) == 1:
@@ -135,16 +152,18 @@ func areaName(ctx context.Context, area string) string {
 	return area
 }
 
-// auditPlain is the sentence as text.
-func auditPlain(ctx context.Context, l audit.Line) string {
-	return sentence(ctx, l, someone(ctx, l), objectName(l))
-}
-
 func someone(ctx context.Context, l audit.Line) string {
-	if name := actorText(ctx, l); name != "" {
-		return name
+	name := actorText(ctx, l)
+	if name == "" {
+		return t(ctx, "chain.someone")
 	}
-	return t(ctx, "chain.someone")
+	if key := "chain.why." + l.ActorName; l.ActorKind == "system" && i18n.Has(i18n.Lang(ctx), key) {
+		return t(ctx, "chain.why", "Why", t(ctx, key))
+	}
+	if whose := detailText(details(l.Details)["on_behalf_of"]); whose != "" {
+		return t(ctx, "chain.behalf", "Who", name, "Whose", whose)
+	}
+	return name
 }
 
 // phrase is a piece of a sentence, with where it leads.
@@ -207,14 +226,40 @@ func auditRest(ctx context.Context, l audit.Line) string {
 			delete(d, used)
 		}
 	}
-	delete(d, "changed") // the names of what the sentence spells out
-	delete(d, "route")
+	if left := unspoken(l.Details, d); len(left) > 0 {
+		d["changed"] = left
+	} else {
+		delete(d, "changed")
+	}
+	if l.Action == "right.refused" {
+		delete(d, "route")
+	}
+	delete(d, "on_behalf_of") // stands with who did it
 	raw, err := json.Marshal(d)
 	if err != nil {
 		return ""
 	}
 	return auditDetails(ctx, string(raw))
 }
+
+// unspoken are the names of what was changed that neither the sentence nor
+// another detail tells.
+func unspoken(raw string, rest map[string]any) (left []any) {
+	all := details(raw)
+	names, _ := all["changed"].([]any)
+	for _, n := range names {
+		name := detailText(n)
+		_, spoken := all[name+"_was"]
+		_, told := rest[name]
+		if !spoken && !told && !slices.Contains(bookkeeping, name) {
+			left = append(left, n)
+		}
+	}
+	return left
+}
+
+// bookkeeping are columns that change along with what people changed.
+var bookkeeping = []string{"version", "updated_at", "updated_by", "entry_by", "created_department_id", "terms_by", "terms_at"}
 
 // fact is one line of the table of details.
 type fact struct{ name, value string }
@@ -228,7 +273,7 @@ func auditFacts(ctx context.Context, raw string) (facts []fact) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		facts = append(facts, fact{detailName(ctx, name), detailValue(ctx, name, detailText(d[name]))})
+		facts = append(facts, fact{detailName(ctx, name), detailWords(ctx, name, d[name])})
 	}
 	return facts
 }

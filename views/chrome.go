@@ -16,8 +16,8 @@ type Chrome struct {
 	Approvals    int    // actions that wait for a second person
 	Flash        *Flash
 
-	CanRequests, CanCodes, CanApprovals, CanAudit, CanSettings, CanImport, CanCreateGroup bool
-	CanExport, CanTrace                                                                   bool
+	CanRequests, CanCodes, CanApprovals, CanRecert, CanAudit, CanSettings, CanImport, CanCreateGroup bool
+	CanExport, CanTrace                                                                              bool
 }
 
 // CountLimit is where counts in the navigation end: beyond it they read "99+".

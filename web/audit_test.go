@@ -153,17 +153,17 @@ func TestTheAuditPageFilters(t *testing.T) {
 		s.seal()
 		super := s.as(s.w.Super)
 		for query, says := range map[string]string{
-			"?who=许一":                                  "许一诺 解散了群「群」",
-			"?who=许一&action=group.disband":             "许一诺 解散了群「群」",
-			"?kind=group&object=" + o.gid:              "许一诺 解散了群「群」",
-			"?thing=" + o.gid:                          "许一诺 解散了群「群」",
-			"?kind=group&thing=群":                      "许一诺 解散了群「群」",
-			"?area=group":                              "许一诺 解散了群「群」",
+			"?who=许一":                                  "许一诺 解散了群“群”",
+			"?who=许一&action=group.disband":             "许一诺 解散了群“群”",
+			"?kind=group&object=" + o.gid:              "许一诺 解散了群“群”",
+			"?thing=" + o.gid:                          "许一诺 解散了群“群”",
+			"?kind=group&thing=群":                      "许一诺 解散了群“群”",
+			"?area=group":                              "许一诺 解散了群“群”",
 			"?actor=" + fmt.Sprint(s.w.Super.MemberID): "周岚 改了晨星：名称从 晨星科技 改为 晨星；时区从 Asia/Shanghai 改为 UTC",
-			"?who=系统":                                  "系统 改了部门名称「x」",
+			"?who=系统":                                  "系统 改了部门名称“x”",
 		} {
 			rows := page(t, super.get("/audit"+query)).Find("tbody tr")
-			text := strings.Join(strings.Fields(strings.NewReplacer("「 ", "「", " 」", "」").Replace(rows.First().Text())), " ")
+			text := strings.Join(strings.Fields(strings.NewReplacer("“ ", "“", " ”", "”").Replace(rows.First().Text())), " ")
 			if !strings.Contains(strings.ReplaceAll(text, " ", ""), strings.ReplaceAll(says, " ", "")) {
 				t.Errorf("%s: %q, want %q", query, text, says)
 			}

@@ -38,7 +38,7 @@ func (s *server) batchForm(c echo.Context, status int, o operations.Order, bad m
 	ctx, by := c.Request().Context(), actor(c)
 	p := views.BatchFormProps{Order: o, Errors: bad, Super: by.Super}
 	var err error
-	if p.Homes, err = s.Groups.Homes(ctx, by); err != nil {
+	if p.Choose, err = s.chooser(c, "department_id", groupHomes(by), false, o.DepartmentID); err != nil {
 		return err
 	}
 	if p.Presets, err = s.Groups.Presets(ctx); err != nil {
@@ -63,6 +63,9 @@ func (s *server) startBatch(c echo.Context) error {
 	}
 	_, file, err := importFile(c)
 	if err != nil {
+		return err
+	}
+	if err := s.resolveDepartments(c, "department_id", groupHomes(actor(c)), false); err != nil {
 		return err
 	}
 	o := operations.Order{Names: c.FormValue("names"), Pattern: c.FormValue("pattern"), From: c.FormValue("from"), Count: c.FormValue("count"),
@@ -178,12 +181,13 @@ func (s *server) bulkPage(c echo.Context, status int, bad map[string]string) err
 	if p.Groups, err = s.Operations.Picked(ctx, by); err != nil {
 		return err
 	}
-	if group.MayCreateMany(by) == nil {
-		if p.Homes, err = s.Groups.Homes(ctx, by); err != nil {
+	to := ""
+	if p.MayMove = group.MayCreateMany(by) == nil; p.MayMove {
+		if to, err = s.chooseNewHome(c, &p); err != nil {
 			return err
 		}
 	}
-	if to := queryText(c, "department"); to != "" && len(p.Groups) > 0 && bad == nil && p.Homes != nil {
+	if to != "" && len(p.Groups) > 0 && bad == nil {
 		m, err := s.Operations.PreviewMove(ctx, by, p.Groups, to)
 		if wrong, ok := complaints(c, err); ok {
 			p.Errors, status = wrong, http.StatusUnprocessableEntity
@@ -194,6 +198,27 @@ func (s *server) bulkPage(c echo.Context, status int, bad map[string]string) err
 		}
 	}
 	return render(c, status, views.Bulk(p))
+}
+
+// chooseNewHome prepares the choice of where the selection goes and answers what
+// was chosen, be it by typing: this form changes nothing yet and is read by GET.
+func (s *server) chooseNewHome(c echo.Context, p *views.BulkProps) (to string, err error) {
+	ctx, by := c.Request().Context(), actor(c)
+	to, typed := queryText(c, "department"), queryText(c, "department"+typedSuffix)
+	if to == "" && typed != "" {
+		found, err := s.Directory.Find(ctx, by, groupHomes(by), typed)
+		if err != nil {
+			return "", err
+		}
+		if len(found) == 1 {
+			to = strconv.FormatInt(found[0].ID, 10)
+		}
+	}
+	if p.Choose, err = s.chooser(c, "department", groupHomes(by), false, to); err != nil || to != "" || typed == "" {
+		return to, err
+	}
+	p.Choose.Chooser, err = s.Directory.Choose(ctx, by, groupHomes(by), nil, typed)
+	return "", err
 }
 
 // changeGroups does one thing to the groups that the form names, else to the selection.

@@ -83,6 +83,11 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 		return err
 	}
 	p.Lacks = missing(by, access.Object{Path: d.Department.Path}, access.MembersEdit, access.DepartmentsEdit, access.HeadsAppoint)
+	if p.CanDepartments && p.Node.Parent != nil {
+		if err := s.addDestinations(c, p); err != nil {
+			return err
+		}
+	}
 	if p.Leadership, err = s.Directory.Leadership(ctx, by, id); err != nil || !p.Leadership.CanAppoint {
 		return err
 	}
@@ -91,6 +96,11 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 		return err
 	}
 	p.Candidates = some.Rows
+	return nil
+}
+
+// addDestinations offers where the department may move.
+func (s *server) addDestinations(c echo.Context, p *views.ContactsProps) (err error) {
 	above := ""
 	if p.Node.ParentID != nil {
 		above = strconv.FormatInt(*p.Node.ParentID, 10)

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -101,5 +102,28 @@ func TestAHeadDoesNotDisbandWhatWasMovedIn(t *testing.T) {
 		}
 		want(t, super.post("/groups/bulk", "id", gid, "action", "move", "department_id", fmt.Sprint(s.w.Marketing)), 303)
 		want(t, s.as(s.w.OtherHead).post("/groups/"+gid+"/disband", "reason", "x"), 303)
+	})
+}
+
+// Where a selection goes may be typed: the one match is taken, several are offered.
+func TestWhereASelectionGoesMayBeTyped(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		id, _ := s.room("要搬的群", "internal", "approval", s.w.Marketing, 50)
+		super := s.as(s.w.Super)
+		want(t, super.post("/groups/select", "action", "keep", "shown", s.gid(id), "id", s.gid(id)), 303)
+		moves := func(typed string) string {
+			rec := super.get("/groups/bulk?department=&department_text=" + url.QueryEscape(typed))
+			want(t, rec, 200)
+			to, _ := page(t, rec).Find("form.dp-confirm input[name=department_id]").Attr("value")
+			return to
+		}
+		if to := moves("平台组"); to != fmt.Sprint(s.w.Platform) {
+			t.Errorf("the only match leads to %q", to)
+		}
+		for _, typed := range []string{"没有这个部门", "<b>", "\x00"} {
+			if to := moves(typed); to != "" {
+				t.Errorf("%q leads to %q", typed, to)
+			}
+		}
 	})
 }

@@ -143,6 +143,9 @@ func (s *server) handToHeir(c echo.Context) error {
 // confirmBulk says what will happen to the chosen members, or to all that a
 // search finds, before it happens.
 func (s *server) confirmBulk(c echo.Context) error {
+	if len(c.QueryParams()) == 0 { // the form's bare address chooses nobody
+		return c.Redirect(http.StatusSeeOther, paths.Contacts)
+	}
 	ctx, by := c.Request().Context(), actor(c)
 	b := directory.Bulk{Action: c.QueryParam("action"), IDs: numbersOf(c.QueryParams()["id"])}
 	if c.QueryParam("all") == "on" {

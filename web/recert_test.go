@@ -65,7 +65,7 @@ func TestAHeadConfirmsAGroup(t *testing.T) {
 		if len(pairs) != 6 {
 			t.Fatalf("the form has %v", pairs)
 		}
-		want(t, s.as(s.w.Super).post("/groups/"+gid+"/recertify", pairs...), 403)
+		want(t, s.as(s.w.OtherHead).post("/groups/"+gid+"/recertify", pairs...), 404)
 		want(t, head.post("/groups/"+gid+"/recertify", pairs...), 303, "/recertify")
 		rec = head.post("/groups/"+gid+"/recertify", pairs...)
 		want(t, rec, 409)

@@ -185,8 +185,8 @@ var lines = []line{
 	{route: "GET /recertify/rounds", own: admins},
 	{route: "POST /recertify/rounds", own: supers, fields: sends("action", "start")},
 	{route: "GET /recertify/rounds/:id", at: atRound, own: admins},
-	{route: "GET /groups/:id/recertify", at: atGroup, own: "403 y 403 403", foreign: hidden},
-	{route: "POST /groups/:id/recertify", at: atGroup, own: "403 y 403 403", foreign: hidden, fields: func(o things) []string {
+	{route: "GET /groups/:id/recertify", at: atGroup, own: "y y 403 403", foreign: hidden},
+	{route: "POST /groups/:id/recertify", at: atGroup, own: "y y 403 403", foreign: hidden, fields: func(o things) []string {
 		return []string{"round", fmt.Sprint(o.round), "others", "on"}
 	}},
 

@@ -147,6 +147,7 @@ func termsForm(sent url.Values, f code.Form) code.Form {
 	if rows, given := openings(sent); given || complete {
 		f.Opening = rows
 	}
+	f.PasswordAsked = sent.Has("password")
 	f.ConfirmPermanent = sent.Get("confirm_permanent") == "on"
 	f.PasswordRemove = sent.Get("password_remove") == "on"
 	if version, err := strconv.ParseInt(strings.TrimSpace(sent.Get("version")), 10, 64); err == nil {

@@ -26,7 +26,7 @@ func TestATraceShowsEachRuleToSuperAdmins(t *testing.T) {
 		}
 		before := s.count("SELECT count(*) FROM scans")
 		doc := page(t, super.get(at))
-		if got := doc.Find(`li[data-rule=suspended]`).AttrOr("data-verdict", ""); got != "stopped" || doc.Find(`li[data-verdict=unreached]`).Length() != 9 {
+		if got := doc.Find(`li[data-rule=suspended]`).AttrOr("data-verdict", ""); got != "stopped" || doc.Find(`li[data-verdict=unreached]`).Length() != 10 {
 			t.Errorf("suspended %s, %d not reached", got, doc.Find(`li[data-verdict=unreached]`).Length())
 		}
 		s.exec("UPDATE codes SET suspended_at = NULL WHERE public_id = ?", id)

@@ -89,7 +89,7 @@ func verifyFile(name string, e evidence) error {
 		return fmt.Errorf("open the exported audit trail: %w", err)
 	}
 	defer f.Close()
-	keys := keyAtHand()
+	keys, source := keyAtHand()
 	known, err := e.read(keys)
 	if err != nil {
 		return err
@@ -98,9 +98,15 @@ func verifyFile(name string, e evidence) error {
 	if err != nil {
 		return err
 	}
+	if keys != nil && key != audit.PublicKey(*keys) {
+		keys = nil // this machine's secret key is another installation's
+	}
 	report, err := audit.VerifyFile(f, audit.Proof{Keys: keys, PublicKey: key, Known: known})
 	if err != nil {
 		return err
+	}
+	if b := report.Broken; b != nil && b.Kind == audit.NotOurs && e.key == "" {
+		b.Note = "or " + source + " here is not the key of the installation that wrote the file; then name its public key with --key"
 	}
 	if key != "" {
 		report.Signed += len(known)
@@ -148,21 +154,21 @@ func (e evidence) read(keys *secret.Keys) (known []audit.Head, err error) {
 	return known, nil
 }
 
-// keyAtHand returns the secret key if this machine has it; it never makes one.
-func keyAtHand() *secret.Keys {
+// keyAtHand returns the secret key if this machine has one, and where it is from; it never makes one.
+func keyAtHand() (keys *secret.Keys, source string) {
 	cfg, err := config.Load()
 	if err != nil {
-		return nil
+		return nil, ""
 	}
 	raw, err := cfg.ExistingSecretKey()
 	if err != nil {
-		return nil
+		return nil, ""
 	}
-	keys, err := secret.New(raw)
+	found, err := secret.New(raw)
 	if err != nil {
-		return nil
+		return nil, ""
 	}
-	return &keys
+	return &found, cfg.SecretKeySource
 }
 
 func (v verdict) tell() error {
@@ -174,19 +180,25 @@ func (v verdict) tell() error {
 		fmt.Printf("head %d %s\n", v.Head.Seq, v.Head.Hash)
 	}
 	if v.Checkpoints > 0 {
-		fmt.Printf("it agrees with %d earlier checkpoints\n", v.Checkpoints)
+		fmt.Printf("it agrees with %s\n", checkpoints(v.Checkpoints))
 	}
-	switch {
-	case !v.file:
-	case v.unsigned:
-		fmt.Println("without the public key (--key) the signature of no checkpoint was checked")
-	case v.Signed == v.Checkpoints:
+	if v.file && !v.Carried {
 		fmt.Println("the file carries no signed checkpoint of its own: what was cut off at its end shows only against an earlier one (--checkpoint)")
+	}
+	if v.file && v.unsigned && (v.Carried || v.Checkpoints > 0) {
+		fmt.Println("without the public key (--key) the signature of no checkpoint was checked")
 	}
 	if !v.MACChecked {
 		fmt.Println("without the secret key only the chain was checked, not who wrote the entries: no MAC was checked")
 	}
 	return nil
+}
+
+func checkpoints(n int) string {
+	if n == 1 {
+		return "1 earlier checkpoint"
+	}
+	return fmt.Sprint(n, " earlier checkpoints")
 }
 
 // where names the first broken entry by number and time.

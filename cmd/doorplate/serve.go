@@ -199,6 +199,7 @@ func (p *program) everyHour(ctx context.Context) {
 			{"drop printed files", p.press.Sweep},
 			{"plan the next round", p.rounds.Tend},
 			{"look at prints in doubt", p.codes.SettlePrints},
+			{"look at codes in doubt", p.codes.SettleDoubts},
 			{"add up the days", p.scans.SumDays},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)

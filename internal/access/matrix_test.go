@@ -122,8 +122,7 @@ var matrix = []struct {
 	{access.OrganisationEdit, access.Object{}, "ynnnnnnnnnnnn"},
 	{access.PolicyTrace, access.Object{}, "ynnnnnnnnnnnn"},
 	{access.RecertSee, access.Object{}, "yyynnnnnnnnnn"},
-	{access.RecertConfirm, access.Object{}, "nyynnnnnnnnnn"},
-	{access.RecertConfirm, access.Object{Headless: true}, "yyynnnnnnnnnn"},
+	{access.RecertConfirm, access.Object{}, "yyynnnnnnnnnn"},
 	{access.RecertPlan, access.Object{}, "ynnnnnnnnnnnn"},
 }
 

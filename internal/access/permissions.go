@@ -73,7 +73,6 @@ type Object struct {
 	OpenToAll   bool // permanent + open join + no audience
 	// ExternalPermanent is the policy that lets external groups have permanent codes.
 	ExternalPermanent bool
-	Headless          bool // no head may confirm the group's members and codes
 }
 
 // rule is one row of the table: a function of the object for each tier, nil = no.
@@ -177,7 +176,7 @@ var table = map[Right]rule{
 	PolicyTrace:      {super: yes},
 	RecertSee:        {super: yes, head: yes},
 	// A round is the heads' own word for what is below them: nobody gives it for them where there is one.
-	RecertConfirm: {super: func(o Object) Verdict { return when(o.Headless, Allowed) }, head: yes},
+	RecertConfirm: {super: yes, head: yes},
 	RecertPlan:    {super: yes},
 }
 

@@ -79,8 +79,7 @@ var cells = []struct {
 	{access.ApprovalsDecide, access.Object{}, "y n n n n n n"},
 	{access.SupersAppoint, access.Object{}, "a n n n n n n"},
 	{access.RecertSee, access.Object{}, "y y n n n n n"},
-	{access.RecertConfirm, access.Object{}, "n y n n n n n"},
-	{access.RecertConfirm, access.Object{Headless: true}, "y y n n n n n"},
+	{access.RecertConfirm, access.Object{}, "y y n n n n n"},
 	{access.RecertPlan, access.Object{}, "y n n n n n n"},
 }
 

@@ -57,6 +57,7 @@ func TestAnApprovalMeetsWhatHappensBesideIt(t *testing.T) {
 				continue // nothing to meet
 			}
 			t.Run(a.name+", "+name, func(t *testing.T) {
+				t.Parallel() // each on its own databases, most of whose time is spent on making them
 				onBoard(t, func(t *testing.T, b *board) {
 					id, err := a.ask(b)
 					if err != nil {
@@ -143,6 +144,7 @@ func TestTheSameIsAskedForOnce(t *testing.T) {
 			continue // each asks about a code of its own
 		}
 		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
 			onBoard(t, func(t *testing.T, b *board) {
 				ask := func() error { _, err := a.ask(b); return err }
 				errs := together(ask, ask, ask, ask)

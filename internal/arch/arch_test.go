@@ -38,7 +38,7 @@ var may = map[string]string{
 	"internal/approval":  "internal/group internal/code internal/directory internal/access internal/audit internal/jobs internal/fault internal/database internal/spreadsheet",
 	"internal/notify":    "internal/auth internal/join internal/jobs internal/i18n internal/fault",
 	"internal/press":     "internal/code internal/group internal/directory internal/access internal/audit internal/fault internal/i18n internal/paper internal/paths internal/qr internal/spreadsheet",
-	"internal/demo":      "internal/access internal/audit internal/code internal/directory internal/group internal/join internal/scan internal/database internal/secret internal/fault internal/qr",
+	"internal/demo":      "internal/access internal/approval internal/audit internal/code internal/directory internal/group internal/join internal/scan internal/database internal/secret internal/fault internal/qr",
 
 	"internal/operations": "internal/code internal/group internal/directory internal/access internal/audit internal/fault internal/database internal/spreadsheet",
 

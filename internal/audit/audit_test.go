@@ -161,8 +161,8 @@ func TestExportedFile(t *testing.T) {
 				}
 			}
 		}
-		if _, err := audit.VerifyFile(strings.NewReader(strings.Join(lines[:3], "")), audit.Proof{}); err == nil {
-			t.Error("a file without its head passed")
+		if r, err := audit.VerifyFile(strings.NewReader(strings.Join(lines[:3], "")), audit.Proof{}); err != nil || r.Broken == nil || r.Broken.Kind != audit.CutOff || r.Broken.Seq != 4 {
+			t.Errorf("a file without its head: %+v, %v", r.Broken, err)
 		}
 	})
 }

@@ -79,9 +79,14 @@ func VerifyFile(r io.Reader, p Proof) (Report, error) {
 	if err != nil || report.Broken != nil {
 		return report, err
 	}
-	if end == nil {
-		return report, errors.New("the file has no head line: it is not a whole exported audit trail")
+	if end == nil && w.head.Seq == 0 {
+		return report, errors.New("the file has no head line: it is not an exported audit trail")
 	}
+	if end == nil {
+		report.Broken = &Broken{Seq: w.head.Seq + 1, Kind: CutOff, Note: "the file ends without its head line"}
+		return report, nil
+	}
+	report.Carried = end.Checkpoint != ""
 	if end.Head != w.head {
 		report.Broken = &Broken{Seq: w.head.Seq + 1, Kind: CutOff, Note: fmt.Sprintf("the file's head names entry %d", end.Seq)}
 		return report, nil
@@ -93,7 +98,7 @@ func VerifyFile(r io.Reader, p Proof) (Report, error) {
 	c, err := ParseCheckpoint(end.Checkpoint, p.PublicKey)
 	switch {
 	case errors.Is(err, ErrSignature):
-		report.Broken = &Broken{Seq: w.head.Seq, Kind: Unsigned, Note: "the one at the end of the file"}
+		report.Broken = &Broken{Seq: w.head.Seq, Kind: Unsigned, Note: "the one at the end of the file is not signed with this public key"}
 	case err != nil:
 		return report, err
 	case c.Head != w.head:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -66,7 +67,9 @@ func batches(r io.Reader, stop <-chan struct{}) <-chan *batch {
 					b.text = append(b.text, bytes.Clone(lines.Bytes()))
 				}
 			}
-			if err := lines.Err(); err != nil {
+			if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+				b.err = notAnEntry(first + len(b.text))
+			} else if err != nil {
 				b.err = fmt.Errorf("read the exported audit trail: %w", err)
 			}
 			go b.decode()

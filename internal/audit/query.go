@@ -232,7 +232,7 @@ func (q *query) placesBelow(led string) (found []string, err error) {
 }
 
 // Kinds are what entries are about, in the order of the filter.
-var Kinds = []string{"group", "code", "request", "member", "department", "import", "approval", "print", "preset", "organisation", "audit", "page"}
+var Kinds = []string{"group", "code", "request", "member", "department", "import", "approval", "print", "preset", "role", "batch", "round", "organisation", "audit", "page"}
 
 // objectsNamed finds the objects of a kind, or of any, whose id is the text or
 // whose name begins with it.

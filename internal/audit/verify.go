@@ -74,8 +74,9 @@ type Report struct {
 	Head        Head
 	Unsealed    int64
 	MACChecked  bool
-	Checkpoints int // how many earlier heads the chain was compared with
-	Signed      int // how many of them carried a signature that fits
+	Checkpoints int  // how many earlier heads the chain was compared with
+	Signed      int  // how many of them carried a signature that fits
+	Carried     bool // a file has a checkpoint of its own
 	Broken      *Broken
 }
 

@@ -78,7 +78,7 @@ func newHall(t testing.TB, db *gorm.DB, size testkit.Crowd) *hall {
 	size.Fill(t, db, h.w)
 	trail := audit.New(testkit.Keys(), h.clock.Now)
 	defer func() { // the hourly work
-		for _, chore := range []func(context.Context) error{h.codes.SettlePrints, h.scans.SumDays} {
+		for _, chore := range []func(context.Context) error{h.codes.SettlePrints, h.codes.SettleDoubts, h.codes.SettleDoubts, h.scans.SumDays} {
 			if err := chore(context.Background()); err != nil {
 				t.Fatal(err)
 			}

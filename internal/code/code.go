@@ -4,6 +4,7 @@
 package code
 
 import (
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -63,6 +64,7 @@ type Service struct {
 	trail   *audit.Trail
 	now     func() time.Time
 	baseURL string
+	settled atomic.Int64 // up to which row SettleDoubts may look the next time
 }
 
 // New returns the service. baseURL stands in front of every token.

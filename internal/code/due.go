@@ -49,11 +49,11 @@ const dueRank = `CASE WHEN now_state = 'suspended' AND NOT issuer_ok THEN 1
 	WHEN valid_until IS NOT NULL AND valid_until > ? AND (validity = '7d' AND valid_until <= ? OR validity <> '7d' AND valid_until <= ?) THEN 2
 	WHEN validity = 'permanent' AND now_state <> 'suspended' AND coalesce(refreshed_at, issued_at) <= ? THEN 3 ELSE 9 END`
 
-// dueSQL are the codes worth a look: their dates come by index, and only whether
-// their issuers may still issue them is asked of every living code.
+// dueSQL are the codes worth a look: their dates come by index, and whether
+// their issuers may still issue them is asked of those in doubt.
 const dueSQL = `SELECT id FROM codes WHERE revoked_at IS NULL AND valid_until IS NOT NULL AND valid_until > ? AND valid_until <= ?
 	UNION SELECT id FROM codes WHERE revoked_at IS NULL AND validity = 'permanent' AND coalesce(refreshed_at, issued_at) <= ?
-	UNION SELECT c.id FROM codes c JOIN groups g ON g.id = c.group_id JOIN departments d ON d.id = g.department_id JOIN members m ON m.id = c.issued_by
+	UNION SELECT c.id FROM code_doubts q JOIN codes c ON c.id = q.code_id JOIN groups g ON g.id = c.group_id JOIN departments d ON d.id = g.department_id JOIN members m ON m.id = c.issued_by
 		WHERE c.revoked_at IS NULL AND g.status = 'active' AND (c.valid_until IS NULL OR c.valid_until > ?) AND NOT ` + issuerSQL + ` AND `
 
 // dueMoment sorts within a kind.

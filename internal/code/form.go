@@ -35,6 +35,7 @@ type Form struct {
 	Kept             []string // ids of people named before who stay
 	People           string   // more of them: job numbers, phones or names
 	Password         string
+	PasswordAsked    bool // the form had the field, be it empty
 	PasswordRemove   bool
 	Benefit          string
 	Fallback         string

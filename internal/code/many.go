@@ -30,6 +30,9 @@ func MayIssueFor(by access.Actor, g group.Group, p directory.Policies, validity 
 	case counted:
 		return nil
 	}
+	if group.NatureOf(g.Type).CodeEnd {
+		return wrong("charter.error.code.end")
+	}
 	missing, second := Permanence(by, g, p, false)
 	switch {
 	case missing != "":

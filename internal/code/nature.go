@@ -20,7 +20,8 @@ func (c Code) gap(kind string) string {
 }
 
 // checkNature refuses terms that the type of a group behind the code does not
-// allow: what hangs already stays, the next form brings it into line.
+// allow: what hangs already stays, the next form brings it into line. Who sends
+// no password field at all was not asked: such a code is a Risk on its page.
 func (d desk) checkNature(c Code, form Form, wrong fault.Invalid) error {
 	kinds := []string{d.group.Type}
 	if c.ID != 0 {
@@ -36,11 +37,12 @@ func (d desk) checkNature(c Code, form Form, wrong fault.Invalid) error {
 	case form.PasswordRemove:
 		c.PasswordHash = ""
 	}
+	asked := form.PasswordAsked || form.PasswordRemove
 	for _, kind := range kinds {
 		if c.gap(kind) == "end" {
 			wrong["validity"] = fault.Msg("charter.error.code.end")
 		}
-		if _, told := wrong["password"]; !told && group.NatureOf(kind).CodePassword && c.PasswordHash == "" {
+		if _, told := wrong["password"]; !told && asked && group.NatureOf(kind).CodePassword && c.PasswordHash == "" {
 			wrong["password"] = fault.Msg("charter.error.code.password")
 		}
 	}

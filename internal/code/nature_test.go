@@ -25,7 +25,7 @@ func TestATrainingCodeHasAPasswordAndAnEnd(t *testing.T) {
 			form  code.Form
 			field string
 		}{
-			{code.Form{}, "password"}, {code.Form{Validity: "30d"}, "password"},
+			{code.Form{PasswordAsked: true}, "password"}, {code.Form{Validity: "30d", PasswordAsked: true}, "password"},
 			{code.Form{Validity: code.Permanent, ConfirmPermanent: true, Password: "sesame"}, "validity"},
 		} {
 			if _, err := w.codes.Issue(ctx, w.Super, w.gid, c.form); wrongAt(err, c.field) == "" {
@@ -41,7 +41,7 @@ func TestATrainingCodeHasAPasswordAndAnEnd(t *testing.T) {
 		if state := w.number("SELECT count(*) FROM codes WHERE public_id = ? AND revoked_at IS NULL AND suspended_at IS NULL", old); state != 1 {
 			t.Error("a code that hung before is touched")
 		}
-		err := w.codes.SaveTerms(ctx, w.Super, old, code.Form{Validity: code.Keep, Label: "门"})
+		err := w.codes.SaveTerms(ctx, w.Super, old, code.Form{Validity: code.Keep, Label: "门", PasswordAsked: true})
 		if wrongAt(err, "validity") == "" || wrongAt(err, "password") == "" {
 			t.Errorf("the next form: %v", err)
 		}

@@ -24,7 +24,7 @@ const rankSQL = `CASE now_state WHEN 'orphaned' THEN 0 WHEN 'exhausted' THEN 1 W
 // fullSQL is Facts.Full.
 const fullSQL = `(g.member_count >= g.capacity AND NOT (c.route <> 'one' OR g.series_id IS NOT NULL))`
 
-// troubledSQL ranks the living codes of a scope: narrow rows, each looked at once.
+// troubledSQL ranks the suspects among the living codes of a scope: narrow rows, each looked at once.
 const troubledSQL = `WITH living AS MATERIALIZED (SELECT c.id, ` + fullSQL + ` AS is_full, ` + orphanSQL + ` AS now_state` + factsFrom + ` WHERE c.revoked_at IS NULL AND g.status = 'active' AND `
 
 const troubledRest = `), placed AS MATERIALIZED (SELECT id, ` + rankSQL + ` AS rank FROM living) SELECT id, rank FROM placed WHERE rank IN ? AND (rank > ? OR rank = ? AND id < ?) ORDER BY rank, id DESC LIMIT ?`
@@ -64,15 +64,17 @@ func wanted(view string) (all []int) {
 	return all
 }
 
-// list reads one page. What it costs is what it shows, but for its first part:
-// that nothing is amiss shows only when every living code was looked at.
+// list reads one page. What it costs is what it shows and, for its first part,
+// how many codes may have something amiss.
 func (s *Service) list(tx *gorm.DB, where string, args []any, view, after string) (List, error) {
 	org, err := directory.LoadOrganisation(tx)
 	if err != nil {
 		return List{}, err
 	}
 	now := s.now()
-	p := placer{tx: tx, where: where, args: args, state: stateArgs(now, org.Location()), from: place{1 << 62, 0}}
+	local := now.In(org.Location())
+	p := placer{tx: tx, where: where, args: args, state: stateArgs(now, org.Location()), from: place{1 << 62, 0},
+		moment: moment{now: now.UTC(), day: local.Format(time.DateOnly), quarter: quarterOf(local) + 1}}
 	if rank, id, ok := parseCursor(after); ok {
 		p.from = place{id, int(min(rank, 100))}
 	}
@@ -93,12 +95,20 @@ func (s *Service) list(tx *gorm.DB, where string, args []any, view, after string
 	return fill(tx, p.found, now)
 }
 
+// moment is when a list is read, in the shapes that its queries ask for.
+type moment struct {
+	now     time.Time
+	day     string
+	quarter int
+}
+
 // placer collects the places of one page.
 type placer struct {
 	tx    *gorm.DB
 	where string
 	args  []any
 	state []any
+	moment
 	from  place // the last one of the page before
 	found []place
 }
@@ -109,8 +119,12 @@ func (p *placer) troubled(ranks []int) error {
 	if len(ranks) == 0 {
 		return nil
 	}
-	args := append(append(slices.Clone(p.state), p.args...), ranks, p.from.Rank, p.from.Rank, p.from.ID, p.room())
-	if err := p.tx.Raw(troubledSQL+p.where+troubledRest, args...).Scan(&p.found).Error; err != nil {
+	which, whichArgs, err := p.suspected(ranks)
+	if err != nil {
+		return fmt.Errorf("look for suspects: %w", err)
+	}
+	args := append(append(append(slices.Clone(p.state), p.args...), whichArgs...), ranks, p.from.Rank, p.from.Rank, p.from.ID, p.room())
+	if err := p.tx.Raw(troubledSQL+p.where+" AND "+which+troubledRest, args...).Scan(&p.found).Error; err != nil {
 		return fmt.Errorf("rank codes: %w", err)
 	}
 	return nil

@@ -28,8 +28,11 @@ func Risks(c Code, kind, mode string, plain bool) (all []Risk) {
 	if c.Validity == Permanent && open && !c.narrows(kind) {
 		all = append(all, Risk{"forever", true, FixAudience})
 	}
-	if kind != group.Internal && open && c.PasswordHash == "" && !c.Narrow() {
+	switch locked := c.PasswordHash != ""; {
+	case kind != group.Internal && open && !locked && !c.Narrow():
 		all = append(all, Risk{"strangers", true, FixPassword})
+	case group.NatureOf(kind).CodePassword && !locked:
+		all = append(all, Risk{"unlocked", false, FixPassword})
 	}
 	if kind == group.External && c.DailyCap == 0 && c.TotalCap == 0 {
 		all = append(all, Risk{"uncapped", false, FixCap})

@@ -3,6 +3,7 @@ package code_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,14 @@ func TestTheStateIsDerivedAlikeEverywhere(t *testing.T) {
 		_, other := w.Code(t, db, group, "接替", nil, w.Super.MemberID)
 		seen := map[code.State]int{}
 		rapid.Check(t, func(r *rapid.T) {
+			if rapid.Bool().Draw(r, "settled before") { // what comes after must come into doubt again by itself
+				arrange(r, db, w, clock.Now(), group, id, other)
+				for range 2 {
+					if err := s.SettleDoubts(context.Background()); err != nil {
+						r.Fatal(err)
+					}
+				}
+			}
 			arrange(r, db, w, clock.Now(), group, id, other)
 			seen[compare(r, db, s, w, clock.Now(), public)]++
 		})
@@ -62,6 +71,7 @@ func arrange(r *rapid.T, db *gorm.DB, w testkit.World, now time.Time, group, id 
 		owner = &issuer
 	}
 	extra(r, run, w, issuer, now)
+	placed(r, run, w, group, now)
 	run("UPDATE groups SET status = ?, type = ?, origin = ?, join_mode = ?, owner_id = ? WHERE id = ?",
 		pick(r, "disbanded", 8, "disbanded", "active"), rapid.SampledFrom([]string{"internal", "external", "training"}).Draw(r, "type"),
 		pick(r, "user", 3, "user", "admin"), pick(r, "off", 6, "off", "approval"), owner, group)
@@ -85,9 +95,13 @@ func arrange(r *rapid.T, db *gorm.DB, w testkit.World, now time.Time, group, id 
 		}
 		replaced = &row
 	}
+	revoked := rare(r, at, "revoked")
+	if replaced != nil && revoked == nil { // what replaces a code ends it, too
+		revoked = &now
+	}
 	run("UPDATE codes SET hours = ?, validity = ?, valid_until = ?, valid_from = ?, total_cap = ?, daily_cap = ?, issued_by = ?, suspended_at = ?, revoked_at = ?, replaced_by = ? WHERE id = ?",
 		week(r), validity, until, at("from"), rapid.IntRange(0, 2).Draw(r, "total cap"), rapid.IntRange(0, 2).Draw(r, "daily cap"), issuer,
-		rare(r, at, "suspended"), rare(r, at, "revoked"), replaced, id)
+		rare(r, at, "suspended"), revoked, replaced, id)
 	run("UPDATE code_counters SET total = ?, day_total = ?, day = ? WHERE code_id = ?", rapid.IntRange(0, 2).Draw(r, "total"),
 		rapid.IntRange(0, 2).Draw(r, "day total"), rapid.SampledFrom([]string{"2026-11-21", "2026-11-22", ""}).Draw(r, "day"), id)
 }
@@ -129,10 +143,31 @@ func compare(r *rapid.T, db *gorm.DB, s *code.Service, w testkit.World, now time
 			r.Fatalf("SQL says %s, Go says %s of %+v", item.Now, f.State(now), f)
 		}
 	}
+	// Each list looks at few codes only: it must still show exactly those that belong there.
+	for view, belongs := range map[string]bool{"": true, "attention": slices.Contains(code.Views["attention"], f.State(now)),
+		code.Orphans: f.Orphaned(now), string(f.State(now)): true} {
+		if n := times(r, s, w.Super, view, public); n > 1 || (n == 1) != belongs {
+			r.Fatalf("the list %q has it %d times, of %+v in state %s", view, n, f, f.State(now))
+		}
+	}
 	if want := qualifies(r, db, f, now); want != f.IssuerOK {
 		r.Fatalf("SQL says the issuer qualifies: %v, the table of rights: %v, of %+v", f.IssuerOK, want, f)
 	}
 	return f.State(now)
+}
+
+// times counts how often a list shows a code.
+func times(r *rapid.T, s *code.Service, by access.Actor, view, public string) (n int) {
+	list, err := s.All(context.Background(), by, view, "")
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, item := range list.Items {
+		if item.PublicID == public {
+			n++
+		}
+	}
+	return n
 }
 
 func qualifies(r *rapid.T, db *gorm.DB, f code.Facts, now time.Time) bool {
@@ -156,6 +191,31 @@ func qualifies(r *rapid.T, db *gorm.DB, f code.Facts, now time.Time) bool {
 		right = access.CodePermanent
 	}
 	return access.Can(a, right, o)
+}
+
+// placed appoints heads, moves the group's department and lets a round pass, or not.
+func placed(r *rapid.T, run func(string, ...any), w testkit.World, group int64, now time.Time) {
+	run("DELETE FROM department_heads WHERE member_id = ?", w.Head.MemberID)
+	if rapid.IntRange(1, 3).Draw(r, "head") > 1 {
+		run("INSERT INTO department_heads (department_id, member_id) VALUES (?, ?)", w.RD, w.Head.MemberID)
+	}
+	path := fmt.Sprintf("%s%d/", w.RDPath, w.Platform)
+	if rapid.IntRange(1, 4).Draw(r, "moved") == 1 {
+		path = fmt.Sprintf("%s%d/", w.RootPath, w.Platform)
+	}
+	run("UPDATE departments SET path = ? WHERE id = ? AND path <> ?", path, w.Platform, path)
+	run("UPDATE members SET super_admin = ? WHERE id = ?", rapid.IntRange(1, 4).Draw(r, "super") > 1, w.Super.MemberID)
+	run("UPDATE groups SET capacity = ?, member_count = 1, confirmed_round = 0 WHERE id = ?", rapid.IntRange(1, 2).Draw(r, "seats"), group)
+	run("DELETE FROM recert_marks")
+	run("DELETE FROM recert_rounds")
+	for id := range rapid.IntRange(0, 2).Draw(r, "rounds") {
+		run("INSERT INTO recert_rounds (id, from_at, opens_at, due_at, closed) VALUES (?, ?, ?, ?, ?)", id+1, now, now.Add(time.Duration(id-3)*time.Minute),
+			now.Add(time.Duration(rapid.IntRange(-1, 1).Draw(r, "due"))*time.Microsecond), rapid.IntRange(1, 4).Draw(r, "closed") == 1)
+		if rapid.IntRange(1, 3).Draw(r, "confirmed") == 1 {
+			run("INSERT INTO recert_marks (round_id, group_id, kind, marked_by, marked_at) VALUES (?, ?, 'group', ?, ?)", id+1, group, w.Head.MemberID, now)
+		}
+	}
+	run("UPDATE groups SET created_at = ? WHERE id = ?", now.Add(-time.Duration(rapid.IntRange(0, 2).Draw(r, "age"))*time.Hour), group)
 }
 
 // extra makes the issuer a deputy and the holder of a role, or neither.

@@ -7,7 +7,6 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
-	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
 )
@@ -77,15 +76,13 @@ func (s *Service) mayHold(tx *gorm.DB, by access.Actor, f Facts) error {
 	if f.Validity != Permanent {
 		return access.Check(by, access.CodeTemporary, f.Object(false))
 	}
-	policies, err := directory.LoadPolicies(tx)
+	d, err := s.desk(tx, by, f.group())
 	if err != nil {
 		return err
 	}
-	missing, needsSecond := Permanence(by, f.group(), policies, f.narrows(f.GroupType))
-	switch {
-	case missing != "":
-		return fault.Forbidden{Right: missing}
-	case needsSecond:
+	if second, err := d.needsSecond(f.Code); err != nil {
+		return err
+	} else if second {
 		return fault.Invalid{"": fault.Msg("codes.error.second")}
 	}
 	return nil

@@ -11,7 +11,6 @@ import (
 
 	"doorplate/internal/access"
 	"doorplate/internal/database"
-	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
 )
@@ -229,15 +228,16 @@ func (s *Service) mayTarget(tx *gorm.DB, by access.Actor, f Facts, gid string) (
 	if f.Validity != Permanent {
 		return g, nil
 	}
-	policies, err := directory.LoadPolicies(tx)
+	d, err := s.desk(tx, by, g)
 	if err != nil {
 		return g, err
 	}
-	missing, needsSecond := Permanence(by, g, policies, f.narrows(g.Type))
-	switch {
-	case missing != "":
-		return g, fault.Forbidden{Right: missing}
-	case needsSecond:
+	// As if it were issued for g: whoever comes there may be led to any group of g's series.
+	c := f.Code
+	c.ID = 0
+	if second, err := d.needsSecond(c); err != nil {
+		return g, err
+	} else if second {
 		return g, fault.Invalid{"group": fault.Msg("live.error.second")}
 	}
 	return g, nil

@@ -17,3 +17,11 @@ func Collided(err error) bool {
 	var coded interface{ SQLState() string }
 	return errors.As(err, &coded) && (coded.SQLState() == "23505" || coded.SQLState() == "23503")
 }
+
+// Contended reports whether PostgreSQL gave a transaction up so that another
+// can go on (40P01 deadlock_detected, 40001 serialization_failure, 55P03
+// lock_not_available): done again, it may well succeed.
+func Contended(err error) bool {
+	var coded interface{ SQLState() string }
+	return errors.As(err, &coded) && (coded.SQLState() == "40P01" || coded.SQLState() == "40001" || coded.SQLState() == "55P03")
+}

@@ -18,6 +18,8 @@ func (b *builder) charter(g *group.Group) {
 		g.Tier = "核心"
 	case "2026 秋季发布会":
 		g.Tier = "临时"
+	case "人力资源部项目协作 30":
+		g.Welcome = "先看群规则，再改群昵称：部门加姓名。"
 	case "周末羽毛球":
 		g.Origin = group.ByUser
 	}

@@ -61,7 +61,7 @@ func Fill(ctx context.Context, db *gorm.DB, keys secret.Keys, zone string, now t
 		b.trail = audit.New(keys, func() time.Time { return b.clock })
 		for _, step := range []func() error{
 			b.claim, b.addDepartments, b.addMembers, b.addHeads, b.addGroups, b.addMemberships, b.addSeries, b.addCodes, b.addLive, b.addScans, b.addCopies, b.addEntries,
-			b.addRequests, b.addWaiting, b.addAudit,
+			b.addRequests, b.addWaiting, b.addDeparture, b.addAudit,
 			func() error { return scan.Recount(b.tx) },
 		} {
 			if err := step(); err != nil {

@@ -32,6 +32,9 @@ func (b *builder) addAudit() error {
 			return err
 		}
 	}
+	if err := b.addGovernance(); err != nil {
+		return err
+	}
 	b.clock = b.now
 	return b.trail.Record(b.tx, access.Background("demo"), audit.Event{Action: "organisation.demo", Object: audit.Object{Kind: "organisation", ID: "1", Name: organisation}})
 }

@@ -63,7 +63,7 @@ func (s *Service) changeHead(ctx context.Context, by access.Actor, departmentID 
 		if done.RowsAffected == 0 {
 			return nil
 		}
-		return s.trail.Record(tx, by, departmentEvent(action, d, map[string]any{"member": m.ID, "name": m.Name}))
+		return s.trail.Record(tx, by, departmentEvent(action, d, map[string]any{"member": m.Name, "member_id": m.ID}))
 	})
 }
 

@@ -137,6 +137,10 @@ func (s *Service) UpdateMember(ctx context.Context, by access.Actor, id int64, i
 		if err != nil {
 			return err
 		}
+		homes, err := homesOf(tx, id)
+		if err != nil {
+			return err
+		}
 		changed, set := differences(m, f)
 		if len(set) > 0 {
 			set["updated_at"] = s.now().UTC()
@@ -148,9 +152,29 @@ func (s *Service) UpdateMember(ctx context.Context, by access.Actor, id int64, i
 		if err := setPlaces(tx, id, wanted, in.Head); err != nil {
 			return err
 		}
+		now, err := homesOf(tx, id)
+		if err != nil {
+			return err
+		}
+		details := map[string]any{"changed": changed}
+		for name, pair := range map[string][2]string{"name": {m.Name, f.Name}, "job_number": {jobOf(m), f.JobNumber}, "department": {homes, now}} {
+			if pair[0] != pair[1] {
+				details[name+"_was"], details[name] = pair[0], pair[1]
+			}
+		}
 		m.Name = f.Name
-		return s.trail.Record(tx, by, memberEvent("member.update", m, wanted[0].Path, map[string]any{"changed": changed}))
+		return s.trail.Record(tx, by, memberEvent("member.update", m, wanted[0].Path, details))
 	})
+}
+
+// homesOf are the names of a member's departments as an entry of the trail tells them.
+func homesOf(tx *gorm.DB, memberID int64) (string, error) {
+	var names []string
+	err := tx.Raw("SELECT d.name FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id = ? ORDER BY d.name, d.id", memberID).Scan(&names).Error
+	if err != nil {
+		return "", fmt.Errorf("name the departments of a member: %w", err)
+	}
+	return strings.Join(names, " + "), nil
 }
 
 func differences(m Member, f fields) (changed []string, set map[string]any) {

@@ -140,7 +140,7 @@ func (p *planner) allowed(row *plannedRow, who *person) bool {
 		row.refuse("", "import.cause.foreign")
 	case !p.outranks(who):
 		row.refuse("", "import.cause.above")
-	case row.head != "" && slices.ContainsFunc(row.nodes, func(n *Node) bool { return who.leads.has(n.ID) != (row.head == "on") }):
+	case row.head != "" && slices.ContainsFunc(p.headOf(row, who), func(n *Node) bool { return who.leads.has(n.ID) != (row.head == "on") }):
 		row.refuse("head", "import.cause.appoint")
 	default:
 		return true
@@ -314,19 +314,27 @@ func (p *planner) moves(row *plannedRow, who *person) (moved bool) {
 	return moved
 }
 
-// heads appoints or removes for the departments of the row, or, when it names
-// none, for those the person belongs to.
+// headOf are the departments the head column speaks about: those of the row, or,
+// when it names none, those the person belongs to.
+func (p *planner) headOf(row *plannedRow, who *person) []*Node {
+	if row.nodes != nil {
+		return row.nodes
+	}
+	var own []*Node
+	for _, id := range who.belongs {
+		if n := p.tree.Node(id); n != nil {
+			own = append(own, n)
+		}
+	}
+	return own
+}
+
+// heads appoints or removes for them.
 func (p *planner) heads(row *plannedRow, who *person) (changed bool) {
 	if row.head == "" {
 		return false
 	}
-	if row.nodes == nil {
-		for _, id := range who.belongs {
-			if n := p.tree.Node(id); n != nil {
-				row.nodes = append(row.nodes, n)
-			}
-		}
-	}
+	row.nodes = p.headOf(row, who)
 	for _, n := range row.nodes {
 		if who.leads.has(n.ID) != (row.head == "on") {
 			changed = true

@@ -11,24 +11,26 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/database"
 	"doorplate/internal/fault"
 )
 
 // run is one import being worked on.
 type run struct {
 	*Import
-	s      *Service
-	owner  string // of the lease
-	sheet  *sheet
-	by     access.Actor
-	lines  seenLines
-	dry    *planner // kept over the batches of a dry run: nothing is written that they could read back
-	needed map[*Node]bool
-	tree   *Tree         // kept while one transaction holds the departments
-	file   *named        // whom the file names, once somebody leaves
-	check  bool          // of all or nothing: look for refusals before anything is written
-	late   []*plannedRow // refused while all was written at once
-	lock   bool          // the batch was planned on people who changed meanwhile; now they are held
+	s       *Service
+	owner   string // of the lease
+	sheet   *sheet
+	by      access.Actor
+	lines   seenLines
+	dry     *planner // kept over the batches of a dry run: nothing is written that they could read back
+	needed  map[*Node]bool
+	tree    *Tree         // kept while one transaction holds the departments
+	file    *named        // whom the file names, once somebody leaves
+	check   bool          // of all or nothing: look for refusals before anything is written
+	late    []*plannedRow // refused while all was written at once
+	yielded int           // how often the batch has let others go first
+	lock    bool          // the batch was planned on people who changed meanwhile; now they are held
 }
 
 var (
@@ -114,18 +116,31 @@ func (r *run) batches(ctx context.Context) error {
 			return r.batch(tx, &next)
 		})
 		switch {
-		case errors.Is(err, errStale):
+		case r.again(err):
 			r.lines.undo()
-			r.lock = true
 			continue
 		case err != nil:
 			return err
 		}
 		r.lines.keep()
-		r.lock = false
+		r.lock, r.yielded = false, 0
 		*r.Import = next
 	}
 	return nil
+}
+
+// yields is how often in a row a batch lets others go first.
+const yields = 100
+
+// again reports whether the transaction failed for what others did at the same
+// time, and is worth to be done once more.
+func (r *run) again(err error) bool {
+	if !errors.Is(err, errStale) && !database.Contended(err) || r.yielded == yields {
+		return false
+	}
+	r.lock = true
+	r.yielded++
+	return true
 }
 
 // batch plans the next rows with the rights as of now and, unless it only

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -37,10 +36,10 @@ func (r *run) allOrNothing(ctx context.Context) error {
 	defer stop()
 	r.s.writing.Store(r.ID, stop)
 	defer r.s.writing.Delete(r.ID)
-	err := errStale
-	for errors.Is(err, errStale) {
-		err = r.s.db.WithContext(writing).Transaction(func(tx *gorm.DB) error { return r.writeAll(writing, tx) })
-		r.lock = true
+	write := func(tx *gorm.DB) error { return r.writeAll(writing, tx) }
+	err := r.s.db.WithContext(writing).Transaction(write)
+	for writing.Err() == nil && r.again(err) {
+		err = r.s.db.WithContext(writing).Transaction(write)
 	}
 	if writing.Err() != nil && ctx.Err() == nil {
 		return errStopped

@@ -22,9 +22,15 @@ func (r *run) write(tx *gorm.DB, p *planner, rows []*plannedRow) (departments in
 	if departments, err = r.createDepartments(tx, p, todo); err != nil {
 		return 0, err
 	}
+	if err := r.yield(tx); err != nil {
+		return 0, err
+	}
 	err = tx.Transaction(func(sp *gorm.DB) error { return r.writeRows(sp, todo) })
 	if !database.Collided(err) {
 		return departments, err
+	}
+	if !r.lock {
+		return 0, errStale // plan once more, knowing who came in between
 	}
 	for _, row := range todo {
 		if row.outcome == rowCreated {
@@ -38,6 +44,15 @@ func (r *run) write(tx *gorm.DB, p *planner, rows []*plannedRow) (departments in
 		}
 	}
 	return departments, nil
+}
+
+// yield lets a person's edit go first when each waits for the other: the batch
+// gives up long before PostgreSQL ends either, and is planned anew.
+func (r *run) yield(tx *gorm.DB) error {
+	if !database.Postgres(tx) {
+		return nil
+	}
+	return tx.Exec("SET LOCAL lock_timeout = '200ms'").Error
 }
 
 // createDepartments writes the departments that the rows name and nobody has

@@ -151,8 +151,10 @@ func TestAStartedGroup(t *testing.T) {
 		if n := w.number(t, "SELECT member_count FROM groups WHERE id = ?", g.ID); n != 1 {
 			t.Errorf("%d members", n)
 		}
-		homes, err := w.groups.Homes(ctx, staff)
-		if err != nil || len(homes) != 1 || homes[0].ID != w.Platform {
+		within := directory.Within(access.GroupCreate)
+		within.Own = true
+		homes, err := directory.New(w.db, audit.New(testkit.Keys(), w.clock.Now), w.clock.Now).Choose(ctx, staff, within, nil, "")
+		if err != nil || len(homes.Few) != 1 || homes.Few[0].ID != w.Platform {
 			t.Errorf("homes %v, %v", homes, err)
 		}
 		rename := func(by access.Actor, name string) error {

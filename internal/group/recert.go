@@ -9,10 +9,10 @@ import (
 
 // RecertRoundSQL keeps the rounds r that still ask for a pass through the group
 // g: it was there when the round began, and no head went through it in that
-// round or a later one. With the policy at 0 days no round asks for anything.
+// round or a later one (a trigger notes the newest). With the policy at 0 days no round asks for anything.
 const RecertRoundSQL = `NOT r.closed AND r.opens_at > g.created_at
 	AND NOT EXISTS (SELECT 1 FROM policies WHERE name = 'recert_days' AND value = '0')
-	AND NOT EXISTS (SELECT 1 FROM recert_marks k WHERE k.group_id = g.id AND k.kind = 'group' AND k.item_id = 0 AND k.round_id >= r.id)`
+	AND g.confirmed_round < r.id`
 
 // RecertSeatSQL keeps of those rounds the ones that ask for the membership ms:
 // who joined after the round began was let in knowingly.

@@ -132,6 +132,7 @@ func (s *Service) save(tx *gorm.DB, by access.Actor, right access.Right, gid str
 		event.Details["changed"] = append(event.Details["changed"].([]string), "entry_image")
 	}
 	if _, moved := set["department_id"]; moved {
+		event.Details["department"], event.Details["department_was"] = to.Name, g.DepartmentName
 		set["created_department_id"] = g.createdIn()
 	}
 	now := s.now().UTC()

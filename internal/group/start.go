@@ -2,7 +2,6 @@ package group
 
 import (
 	"fmt"
-	"slices"
 
 	"gorm.io/gorm"
 
@@ -52,15 +51,6 @@ func (s *Service) verdict(tx *gorm.DB, by access.Actor, department directory.Dep
 // then the short one.
 func Starts(by access.Actor) bool {
 	return access.Can(by, access.GroupCreate, access.Object{}) && !access.Can(by, access.GroupCreate, access.Object{External: true})
-}
-
-// startable keeps the departments in which by may make groups.
-func startable(by access.Actor) (string, []any) {
-	where, args := access.Scope(by, access.GroupCreate, "path")
-	if by.Super || by.Creation.Staff == access.Denied || len(by.Own) == 0 {
-		return where, args
-	}
-	return "(" + where + " OR path IN ?)", append(slices.Clone(args), by.Own)
 }
 
 // settle makes the starter of a group its owner, its first member and the one

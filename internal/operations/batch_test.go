@@ -42,7 +42,7 @@ func wrongField(err error) string {
 func TestABatchOfFiveHundred(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		o := w.order()
-		o.Pattern, o.From, o.Count, o.Code, o.Owner = "高一（{n}）班", "1", "500", code.Permanent, "DP0005"
+		o.Pattern, o.From, o.Count, o.Code, o.Owner = "高一（{n}）班", "1", "500", "30d", "DP0005"
 		id := w.start(w.Head, o)
 		p, err := w.ops.Preview(ctx, w.Head, id)
 		if err != nil || p.Bad != 0 || len(p.Lines) != 500 || p.Lines[499].Seed.Name != "高一（500）班" || p.Lines[0].Owner != "顾晓棠" || p.Lines[0].Lineage != "研发中心 / 平台组" {
@@ -58,7 +58,7 @@ func TestABatchOfFiveHundred(t *testing.T) {
 			"SELECT count(*) FROM groups WHERE type = 'training' AND purpose = '通知' AND capacity = 2000":             500,
 			"SELECT count(DISTINCT gid) FROM groups":                                                                 500,
 			"SELECT count(*) FROM groups WHERE owner_id IS NOT NULL AND created_by IS NOT NULL AND origin = 'admin'": 500,
-			"SELECT count(*) FROM codes c JOIN code_counters n ON n.code_id = c.id WHERE c.validity = 'permanent'":   500,
+			"SELECT count(*) FROM codes c JOIN code_counters n ON n.code_id = c.id WHERE c.validity = '30d'":         500,
 			"SELECT count(DISTINCT typed_code) FROM codes":                                                           500,
 			"SELECT count(*) FROM audit_entries WHERE action = 'group.create'":                                       500,
 			"SELECT count(*) FROM audit_entries WHERE action = 'code.issue'":                                         500,
@@ -190,6 +190,8 @@ func TestCodesOfABatchObeyTheTable(t *testing.T) {
 			{w.Super, group.External, group.Approval, code.Permanent, "operations.batch.error.permanent"},
 			{w.Super, group.External, group.Approval, "7d", ""},
 			{w.Head, group.Internal, group.Approval, code.Permanent, ""},
+			{w.Super, group.Training, group.Approval, code.Permanent, "charter.error.code.end"},
+			{w.Head, group.Training, group.Approval, "30d", ""},
 			{w.Head, group.Internal, group.Open, "30d", ""},
 		} {
 			o := w.order()

@@ -217,6 +217,9 @@ func (p *press) finish() error {
 		}
 	}
 	details := map[string]any{"round": p.r.OpensAt.Format(time.DateOnly), "confirmed": p.out.Confirmed, "removed": p.out.Removed, "revoked": p.out.Revoked, "complete": p.out.Done}
+	if steps(p.by, p.g) {
+		details["responsibility"] = "super_admin"
+	}
 	return p.trail.Record(p.tx, p.by, p.event("recert.confirm", details))
 }
 

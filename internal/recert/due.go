@@ -19,6 +19,7 @@ type Line struct {
 	Lineage string
 	Held    bool // it stands still already
 	Mine    bool // the reader is asked
+	May     bool `gorm:"-"` // not asked, but free to do it as a super admin
 }
 
 // List is one page of them.
@@ -76,9 +77,8 @@ func cursor(after string) (part string, id int64) {
 
 // waitingSQL are the groups that a round asks for; heldSQL those that stand still.
 const (
-	waitingSQL = ` FROM groups g JOIN departments d ON d.id = g.department_id WHERE g.status = 'active' AND g.created_at < ?
-		AND NOT EXISTS (SELECT 1 FROM recert_marks k WHERE k.group_id = g.id AND k.kind = 'group' AND k.item_id = 0 AND k.round_id >= ?) AND `
-	heldSQL = `EXISTS (SELECT 1 FROM recert_rounds r WHERE r.due_at <= ? AND ` + group.RecertRoundSQL + `)`
+	waitingSQL = ` FROM groups g JOIN departments d ON d.id = g.department_id WHERE g.status = 'active' AND g.created_at < ? AND g.confirmed_round < ? AND `
+	heldSQL    = `EXISTS (SELECT 1 FROM recert_rounds r WHERE r.due_at <= ? AND ` + group.RecertRoundSQL + `)`
 )
 
 func (s *Service) waiting(tx *gorm.DB, by access.Actor, p Plan, all, held bool, after int64, limit int) ([]Line, error) {
@@ -88,13 +88,11 @@ func (s *Service) waiting(tx *gorm.DB, by access.Actor, p Plan, all, held bool, 
 		where, args = access.Scope(by, access.RecertSee, "d.path")
 	}
 	// Those that stand still were there when the last round began and were not confirmed since.
-	// As a value, not EXISTS: beside OR that would be answered by reading all marks.
-	const passed = "(SELECT k.id FROM recert_marks k WHERE k.group_id = g.id AND k.kind = 'group' AND k.item_id = 0 AND k.round_id >= ? LIMIT 1) IS NOT NULL"
 	part, partArgs := "1 = 1", []any{}
 	if p.Last != nil {
-		part, partArgs = "(g.created_at >= ? OR "+passed+")", []any{p.Last.OpensAt.UTC(), p.Last.ID}
+		part, partArgs = "(g.created_at >= ? OR g.confirmed_round >= ?)", []any{p.Last.OpensAt.UTC(), p.Last.ID}
 		if held {
-			part = "g.created_at < ? AND NOT " + passed
+			part = "g.created_at < ? AND g.confirmed_round < ?"
 		}
 	}
 	query := with + "SELECT g.*, d.path AS department_path, d.name AS department_name, " + mineSQL + " AS mine" + waitingSQL + where +
@@ -107,6 +105,7 @@ func (s *Service) waiting(tx *gorm.DB, by access.Actor, p Plan, all, held bool, 
 	}
 	for i := range lines {
 		lines[i].Held = held
+		lines[i].May = !lines[i].Mine && by.Super && !owns(by, lines[i].Group)
 	}
 	return lines, nil
 }
@@ -155,6 +154,7 @@ type Note struct {
 	Round *Round // nil: nothing is asked
 	Held  bool   // members and codes stand still
 	Mine  bool   // the reader may confirm
+	Steps bool   // not as one of those who are asked, but as a super admin
 	Heads []string
 	At    time.Time
 }
@@ -175,7 +175,7 @@ func (s *Service) Note(ctx context.Context, by access.Actor, g group.Group) (n N
 		return n, nil
 	}
 	n.Round, n.Held, n.At = p.Round, rows[0].Held, s.now()
-	n.Mine = may(tx, by, g) == nil
+	n.Mine, n.Steps = may(tx, by, g) == nil, steps(by, g)
 	n.Heads, err = heads(tx, g)
 	return n, err
 }

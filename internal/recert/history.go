@@ -3,6 +3,7 @@ package recert
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"doorplate/internal/access"
@@ -79,8 +80,12 @@ func (s *Service) Record(ctx context.Context, by access.Actor, id int64, missed 
 	scope, args := access.Scope(by, access.RecertSee, "d.path")
 	query := `SELECT k.id, g.gid, g.name, d.name AS department, m.name AS "by", k.marked_at AS "at", k.members, k.codes FROM recert_marks k
 		JOIN groups g ON g.id = k.group_id JOIN departments d ON d.id = g.department_id JOIN members m ON m.id = k.marked_by
-		WHERE k.round_id = ? AND k.kind = 'group' AND (? = 0 OR k.id < ?) AND ` + scope + " ORDER BY k.id DESC LIMIT ?"
-	values := append([]any{id, after, after}, args...)
+		WHERE k.round_id = ? AND k.kind = 'group' AND k.id < ? AND ` + scope + " ORDER BY k.id DESC LIMIT ?"
+	before := after
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	values := append([]any{id, before}, args...)
 	if missed {
 		query = `SELECT g.id, g.gid, g.name, d.name AS department, '' AS "by", (SELECT k.marked_at FROM recert_marks k WHERE k.group_id = g.id AND k.kind = 'group' AND k.item_id = 0 AND k.round_id = ?) AS "at"
 			FROM groups g JOIN departments d ON d.id = g.department_id WHERE g.created_at < ? AND (g.disbanded_at IS NULL OR g.disbanded_at > ?) AND g.id > ?

@@ -51,6 +51,7 @@ type Pass struct {
 	Lineage string
 	Plan    Plan
 	Held    bool // it stands still already
+	Steps   bool // the reader is not asked, but may confirm as a super admin
 	Seats   []Seat
 	Others  int   // further members that are not on this page
 	Next    int64 // pass it as after; 0 = the last page
@@ -90,7 +91,7 @@ func (s *Service) Pass(ctx context.Context, by access.Actor, gid string, after i
 	if err != nil {
 		return Pass{}, err
 	}
-	p := Pass{Group: g, At: s.now()}
+	p := Pass{Group: g, At: s.now(), Steps: steps(by, g)}
 	if err := may(tx, by, g); err != nil {
 		return p, err
 	}

@@ -131,50 +131,41 @@ func (s *Service) Plan(tx *gorm.DB) (Plan, error) {
 	return p, nil
 }
 
-// may checks that by may confirm the group: a head above it who does not own
-// it; a super admin where there is no such head. Owners do not confirm
-// themselves, but for a super admin who is the only one there is.
+// may checks that by may confirm the group: a head above it, who is asked, or a
+// super admin on their own responsibility. Owners do not confirm themselves, but
+// for a super admin whom nobody else could stand in for.
 func may(tx *gorm.DB, by access.Actor, g group.Group) error {
-	if by.Super && !by.Leads(g.DepartmentPath) {
-		return maySuper(tx, by, g)
-	}
-	asked := by
-	asked.Super = false // a super admin who leads the department asks as its head
 	joined := false
-	if by.MemberID != 0 {
+	if by.MemberID != 0 && !by.Super {
 		var err error
 		if joined, err = group.Joined(tx, g.ID, group.Person{MemberID: &by.MemberID}); err != nil {
 			return err
 		}
 	}
-	if err := access.Check(asked, access.RecertConfirm, g.Object(joined)); err != nil {
+	if err := access.Check(by, access.RecertConfirm, g.Object(joined)); err != nil || !owns(by, g) {
 		return err
 	}
-	if owns(by, g) {
-		return access.Check(access.Actor{Kind: access.Member, Own: []string{g.DepartmentPath}}, access.RecertConfirm, g.Object(false))
+	if by.Super {
+		if others, err := standIns(tx, g); err != nil || !others {
+			return err
+		}
 	}
-	return nil
+	return access.Check(access.Actor{Kind: access.Member, Own: []string{g.DepartmentPath}}, access.RecertConfirm, g.Object(false))
 }
 
-func maySuper(tx *gorm.DB, by access.Actor, g group.Group) error {
-	o := g.Object(false)
-	var n int
-	owner := int64(0)
-	if g.OwnerID != nil {
-		owner = *g.OwnerID
-	}
+// standIns reports whether somebody besides its owner may confirm a group.
+func standIns(tx *gorm.DB, g group.Group) (others bool, err error) {
 	// Driven from the few who lead here, or are super admins: not from all members.
-	someone := "SELECT h.member_id FROM department_heads h JOIN members m ON m.id = h.member_id AND m.status = 'active' WHERE h.department_id IN ?"
-	if owns(by, g) { // another super admin could stand in
-		someone += " UNION ALL SELECT id FROM members WHERE super_admin AND status = 'active'"
-	}
-	err := tx.Raw("SELECT count(*) FROM (SELECT 1 FROM ("+someone+") y WHERE y.member_id <> ? LIMIT 1) x", code.PathIDs(g.DepartmentPath), owner).Scan(&n).Error
+	err = tx.Raw(`SELECT count(*) > 0 FROM (SELECT h.member_id FROM department_heads h JOIN members m ON m.id = h.member_id AND m.status = 'active' WHERE h.department_id IN ?
+		UNION ALL SELECT id FROM members WHERE super_admin AND status = 'active') y WHERE y.member_id <> ?`, code.PathIDs(g.DepartmentPath), *g.OwnerID).Scan(&others).Error
 	if err != nil {
-		return fmt.Errorf("look for a head: %w", err)
+		return false, fmt.Errorf("look for somebody else to confirm: %w", err)
 	}
-	o.Headless = n == 0
-	return access.Check(by, access.RecertConfirm, o)
+	return others, nil
 }
+
+// steps reports whether by confirms as a super admin, and not as one of those who are asked.
+func steps(by access.Actor, g group.Group) bool { return by.Super && !by.Leads(g.DepartmentPath) }
 
 func owns(by access.Actor, g group.Group) bool { return g.OwnerID != nil && *g.OwnerID == by.MemberID }
 

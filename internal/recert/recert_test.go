@@ -249,7 +249,7 @@ func TestWhoMayConfirm(t *testing.T) {
 			want string
 		}{
 			{"head", w.Head, gid, 0, ""}, {"another head", w.OtherHead, gid, 0, "404"}, {"owner", owner, gid, w.Staff.MemberID, "403"}, {"staff", w.Staff, gid, 0, "403"},
-			{"super admin beside a head", w.Super, gid, 0, "403"}, {"super admin without a head", w.Super, top, 0, ""}, {"super admin who is head", lead, gid, 0, ""},
+			{"super admin beside a head", w.Super, gid, 0, ""}, {"super admin who owns it", w.Super, gid, w.Super.MemberID, "403"}, {"super admin without a head", w.Super, top, 0, ""}, {"super admin who is head", lead, gid, 0, ""},
 			{"head who owns it", w.Head, gid, w.Head.MemberID, "403"}, {"super admin where the head owns it", w.Super, gid, w.Head.MemberID, ""},
 			{"head above nothing", w.Head, top, 0, "404"},
 		} {

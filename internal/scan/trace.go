@@ -193,10 +193,11 @@ func (s *Service) recall(tx *gorm.DB, t *Trace, c *call, wrong fault.Invalid) er
 		PublicID string
 		MemberID int64
 	}
-	ref := strings.ToUpper(strings.TrimSpace(t.Ref))
+	ref := clip(strings.TrimSpace(t.Ref)) // as stored; or typed from a refusal in small letters
 	err := tx.Raw(`SELECT s.id, s.ref, s.at, s.outcome, s.copy_serial, s.channel, s.device, s.app, s.address, coalesce(s.member_id, 0) AS member_id,
 		coalesce(m.name, '') AS member, coalesce(g.name, '') AS guest, coalesce(c.label, '') AS label, coalesce(c.public_id, '') AS public_id
-		FROM scans s LEFT JOIN codes c ON c.id = s.code_id LEFT JOIN members m ON m.id = s.member_id LEFT JOIN guests g ON g.id = s.guest_id WHERE s.ref = ?`, clip(ref)).Scan(&rows).Error
+		FROM scans s LEFT JOIN codes c ON c.id = s.code_id LEFT JOIN members m ON m.id = s.member_id LEFT JOIN guests g ON g.id = s.guest_id WHERE s.ref IN (?, ?)
+		ORDER BY CASE WHEN s.ref = ? THEN 0 ELSE 1 END LIMIT 1`, ref, strings.ToUpper(ref), ref).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("read the scan: %w", err)
 	}

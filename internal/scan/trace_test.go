@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,17 @@ func TestARecordedScanIsReplayedByTheRulesOfNow(t *testing.T) {
 		}
 		if ends(t, r) != "revoked" || r.Recorded == nil || r.Recorded.Outcome != scan.Live || !r.At.Equal(d.At) || r.Address != "192.0.2.7" {
 			t.Errorf("%+v", r)
+		}
+		// A reference is found as it is stored, and as a person copies it from a print.
+		g.exec("UPDATE scans SET ref = 'ImPorted1' WHERE ref = ?", d.Ref)
+		for ref, found := range map[string]bool{"ImPorted1": true, " ImPorted1 ": true, "IMPORTED2": false} {
+			if _, err := g.scans.Trace(ctx, g.w.Super, scan.Question{Ref: ref}); (err == nil) != found {
+				t.Errorf("%q: %v", ref, err)
+			}
+		}
+		g.exec("UPDATE scans SET ref = ? WHERE ref = 'ImPorted1'", d.Ref)
+		if _, err := g.scans.Trace(ctx, g.w.Super, scan.Question{Ref: strings.ToLower(d.Ref)}); err != nil {
+			t.Errorf("typed in small letters: %v", err)
 		}
 		if len(r.Since) != 1 || r.Since[0].Action != "code.revoke" || r.Since[0].ActorName != "周岚" {
 			t.Errorf("changed since: %+v", r.Since)

@@ -96,6 +96,7 @@ func (f crowd) people() {
 		CASE WHEN i % 20 = 19 THEN '{rdpath}' ELSE '{rootpath}' || ({dep} + 1 + i % 20) || '/' END || ({dep} + `+fmt.Sprint(tops)+` + i) || '/', 2, {ago:0} FROM {i} s`, f.c.Departments-tops+1)
 	f.run(`INSERT INTO members (id, job_number, name, phone, created_at, updated_at) SELECT {mem} + 1 + i, 'C' || i, '成员' || i, '+86139' || (10000000 + i), {ago:i}, {ago:i} FROM {i} s`, f.c.Members)
 	f.run(`INSERT INTO guests (name, phone, created_at) SELECT '访客' || i, '+86138' || (20000000 + i), {ago:i} FROM {i} s`, f.c.Members/5)
+	f.run("ANALYZE") // what counts the places of departments plans by it
 	f.run(`INSERT INTO member_departments (member_id, department_id) SELECT {mem} + 1 + i, {dep} + 1 + i % {D} FROM {i} s`, f.c.Members)
 	f.run(`INSERT INTO department_heads (department_id, member_id) SELECT {dep} + 1 + i, {mem} + 1 + i FROM {i} s`, tops-1)
 }
