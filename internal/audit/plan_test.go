@@ -16,7 +16,7 @@ import (
 )
 
 // long is enough entries for PostgreSQL to think twice about reading them all.
-const long = 60_000
+const long = 25_000
 
 // stuff fills the trail with entries of many people, objects and departments in
 // one statement. Person 7 and department 9 had their say long ago.
