@@ -208,7 +208,7 @@ func TestAllOrNothingIsCutOff(t *testing.T) {
 	onBoth(t, func(t *testing.T, o office) {
 		before := o.count("SELECT count(*) FROM members")
 		start := func() int64 {
-			id, err := o.Receive(ctx, o.w.Super, directory.Upload{Content: []byte(manyRows(9000)), Whole: true})
+			id, err := o.Receive(ctx, o.w.Super, directory.Upload{Content: []byte(manyRows(6000)), Whole: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,13 +228,13 @@ func TestAllOrNothingIsCutOff(t *testing.T) {
 		if _, err := directory.NewImporter(dying, slog.New(slog.DiscardHandler)).Next(stopped); err != nil || asked < 25 {
 			t.Fatal(err, asked)
 		}
-		if o.count("SELECT count(*) FROM members") != before || o.count("SELECT rows_done FROM imports WHERE id = ?", id) != 9000 {
+		if o.count("SELECT count(*) FROM members") != before || o.count("SELECT rows_done FROM imports WHERE id = ?", id) != 6000 {
 			t.Fatal("a killed run left something")
 		}
 		o.clock.Add(time.Minute)
 		o.work()
 		i, _ := o.result(o.w.Super, id)
-		wantFigures(t, i, "done created 9000 changed 0 unchanged 0 refused 0 departments 50")
+		wantFigures(t, i, "done created 6000 changed 0 unchanged 0 refused 0 departments 50")
 	})
 }
 
@@ -242,7 +242,7 @@ func TestAllOrNothingIsCutOff(t *testing.T) {
 func TestAllOrNothingIsCancelled(t *testing.T) {
 	onBoth(t, func(t *testing.T, o office) {
 		before := o.count("SELECT count(*) FROM members")
-		id, err := o.Receive(ctx, o.w.Super, directory.Upload{Content: []byte(manyRows(9000)), Whole: true})
+		id, err := o.Receive(ctx, o.w.Super, directory.Upload{Content: []byte(manyRows(6000)), Whole: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +251,7 @@ func TestAllOrNothingIsCancelled(t *testing.T) {
 			_, err := directory.NewImporter(o.Service, slog.New(slog.DiscardHandler)).Next(ctx)
 			over <- err
 		}()
-		for o.count("SELECT rows_done FROM imports WHERE id = ?", id) < 9000 {
+		for o.count("SELECT rows_done FROM imports WHERE id = ?", id) < 6000 {
 			runtime.Gosched() // until all are checked and the writing begins
 		}
 		var c fault.Conflict
