@@ -1878,7 +1878,7 @@ func auditSentence(l audit.Line) templ.Component {
 }
 
 func objectName(l audit.Line) string {
-	if l.ObjectName != "" {
+	if l.ObjectName != "" || l.ObjectKind == "organisation" { // there is one organisation
 		return l.ObjectName
 	}
 	return l.ObjectID

@@ -81,8 +81,8 @@ func TestSentencesTellWhatMatters(t *testing.T) {
 		zh, en   string
 		zhR, enR string
 	}{
-		{line("department.head.add", "department", "研发中心", `{"member":"许一诺","member_id":3}`), "周岚 任命 许一诺 为部门 「研发中心」的负责人", "周岚 made 许一诺 head of department “研发中心”", "", ""},
-		{line("department.move", "department", "平台组", `{"from":"研发中心","to":"市场部"}`), "移到「市场部」下", "from “研发中心” to “市场部”", "", ""},
+		{line("department.head.add", "department", "研发中心", `{"member":"许一诺","member_id":3}`), "周岚 任命 许一诺 为部门 “研发中心”的负责人", "周岚 made 许一诺 head of department “研发中心”", "", ""},
+		{line("department.move", "department", "平台组", `{"from":"研发中心","to":"市场部"}`), "移到“市场部”下", "from “研发中心” to “市场部”", "", ""},
 		{line("role.create", "role", "门管", `{"rights":"group.disband audit.read"}`), "", "", "权限：解散群、查看审计", "Rights: disband a group, read the audit trail"},
 		{line("policies.save", "organisation", "", `{"scan_days":"90","scan_days_was":"365"}`), "单条扫码记录保留几天从 365 改为 90", "from 365 to 90", "", ""},
 		{line("group.settings", "group", "群", `{"changed":["capacity","purpose","welcome","version"],"capacity":9,"capacity_was":5}`), "人数上限从 5 改为 9", "from 5 to 9", "修改：用途、欢迎语", "changed: Purpose, Welcome"},
@@ -93,7 +93,7 @@ func TestSentencesTellWhatMatters(t *testing.T) {
 	} {
 		for lang, want := range map[string][2]string{i18n.Chinese: {c.zh, c.zhR}, i18n.English: {c.en, c.enR}} {
 			ctx := i18n.With(context.Background(), lang)
-			said, rest := auditPlain(ctx, c.l), auditRest(ctx, c.l)
+			said, rest := sentence(ctx, c.l, someone(ctx, c.l), objectName(c.l)), auditRest(ctx, c.l)
 			bare := func(s string) string { return strings.ReplaceAll(s, " ", "") }
 			if !strings.Contains(bare(said), bare(want[0])) || !strings.Contains(bare(rest), bare(want[1])) {
 				t.Errorf("%s %s: %q, %q; want %q, %q", lang, c.l.Action, said, rest, want[0], want[1])
