@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
 	"doorplate/internal/database"
 	"doorplate/internal/directory"
 )
@@ -108,10 +111,17 @@ func (u *upheaval) deed(b *browser) (string, int) {
 		"purpose", "一起做事", "join_mode", "approval", "entry_kind", "none").Code
 }
 
-// ask makes somebody ask to be let in somewhere.
+// ask makes somebody ask to be let in somewhere; as at the door, the person is held against a departure meanwhile.
 func (u *upheaval) ask() {
-	err := u.db.Exec(`INSERT INTO join_requests (group_id, member_id, name, created_at) SELECT g.id, m.id, m.name, ? FROM groups g, members m
-		WHERE g.gid = ? AND m.id = ? AND g.status = 'active' AND m.status = 'active' ON CONFLICT DO NOTHING`, u.clock.Now(), u.group(), u.member()).Error
+	gid, member := u.group(), u.member()
+	err := u.db.Transaction(func(tx *gorm.DB) error {
+		var held []int64
+		if err := tx.Table("members").Clauses(clause.Locking{Strength: "SHARE"}).Where("id = ?", member).Pluck("id", &held).Error; err != nil {
+			return err
+		}
+		return tx.Exec(`INSERT INTO join_requests (group_id, member_id, name, created_at) SELECT g.id, m.id, m.name, ? FROM groups g, members m
+			WHERE g.gid = ? AND m.id = ? AND g.status = 'active' AND m.status = 'active' ON CONFLICT DO NOTHING`, u.clock.Now(), gid, member).Error
+	})
 	if err != nil && !database.Collided(err) {
 		u.t.Error(err)
 	}
