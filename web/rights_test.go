@@ -295,7 +295,7 @@ type refusals struct {
 	asked  []string
 }
 
-const refusalsAtOnce = 8
+const refusalsAtOnce = 16
 
 // noteRefusal notes one request, and looks when there are enough.
 func (s *site) noteRefusal(r *refusals, what string) {
