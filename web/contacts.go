@@ -16,8 +16,8 @@ import (
 	"doorplate/views"
 )
 
-// headCandidates is how many members the choice of a head offers; the others
-// are named by their phone.
+// headCandidates is up to how many members a department's choice of a head lists;
+// in a larger one they are named by their phone.
 const headCandidates = 200
 
 func (s *server) listContacts(c echo.Context) error {
@@ -88,7 +88,7 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 			return err
 		}
 	}
-	if p.Leadership, err = s.Directory.Leadership(ctx, by, id); err != nil || !p.Leadership.CanAppoint {
+	if p.Leadership, err = s.Directory.Leadership(ctx, by, id); err != nil || !p.Leadership.CanAppoint || p.Node.Members > headCandidates {
 		return err
 	}
 	some, err := s.Directory.Members(ctx, by, directory.Search{Department: id, Limit: headCandidates})
