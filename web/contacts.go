@@ -79,8 +79,10 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 	if p.Node == nil {
 		return fault.NotFound // gone between the two reads
 	}
-	if p.HasSheet, err = s.Press.HasSheet(ctx, by, id); err != nil {
-		return err
+	if d.Groups > 0 || !d.SubtreeIsVisible {
+		if p.HasSheet, err = s.Press.HasSheet(ctx, by, id); err != nil {
+			return err
+		}
 	}
 	p.Lacks = missing(by, access.Object{Path: d.Department.Path}, access.MembersEdit, access.DepartmentsEdit, access.HeadsAppoint)
 	if p.CanDepartments && p.Node.Parent != nil {

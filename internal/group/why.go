@@ -156,7 +156,7 @@ func crowdOf(db *gorm.DB, r access.Right, o access.Object, owner int64, now time
 				WHERE d.id IN ? AND `+directory.AwaySQL+`
 			UNION ALL SELECT rg.member_id, 'role', d.path, r.name, 200 FROM role_grants rg JOIN departments d ON d.id = rg.department_id JOIN roles r ON r.id = rg.role_id
 				WHERE d.id IN ? AND EXISTS (SELECT 1 FROM role_rights rr WHERE rr.role_id = rg.role_id AND rr.right_name = ?)
-			UNION ALL SELECT id, 'super', '', '', 300 FROM members WHERE super_admin
+			UNION ALL SELECT id, 'super', '', '', 300 FROM members WHERE super_admin AND status = 'active'
 		) x JOIN members m ON m.id = x.member_id AND m.status = 'active' ORDER BY x.far, m.name, m.id LIMIT 200`,
 		o.GroupID, owner, above, above, now, now, above, string(r)).Scan(&all).Error
 	if err != nil {
