@@ -67,8 +67,8 @@ func TestPagesStaySmallInALargeOrganisation(t *testing.T) {
 		deepOrganisation.Fill(t, s.db, s.w)
 		var top, deep, wide []int64
 		for sql, into := range map[string]*[]int64{
-			"SELECT id FROM departments WHERE name = '部门1'":                   &top,
-			"SELECT id FROM departments WHERE name = '部门0'":                   &wide,
+			"SELECT id FROM departments WHERE name = '部门1'":              &top,
+			"SELECT id FROM departments WHERE name = '部门0'":              &wide,
 			"SELECT id FROM departments ORDER BY depth DESC, id LIMIT 1": &deep,
 		} {
 			if s.scan(into, sql); len(*into) != 1 {
