@@ -65,6 +65,7 @@ type Trail struct {
 	keys   secret.Keys
 	now    func() time.Time
 	wake   chan struct{}
+	asked  chan struct{} // a verification was asked for
 	signer func() signer
 	bound  *bound
 	looks  sync.Mutex // held by whoever verifies the whole chain
@@ -78,7 +79,7 @@ type Trail struct {
 
 // New returns a trail that authenticates entries under keys.
 func New(keys secret.Keys, now func() time.Time) *Trail {
-	return &Trail{keys: keys, now: now, wake: make(chan struct{}, 1), bound: newBound(now),
+	return &Trail{keys: keys, now: now, wake: make(chan struct{}, 1), asked: make(chan struct{}, 1), bound: newBound(now),
 		signer: sync.OnceValue(func() signer { return newSigner(keys) })}
 }
 
