@@ -31,6 +31,8 @@ type run struct {
 	late    []*plannedRow // refused while all was written at once
 	yielded int           // how often the batch has let others go first
 	lock    bool          // the batch was planned on people who changed meanwhile; now they are held
+
+	unindexed bool // some of those written are left to RunIndex
 }
 
 var (
@@ -61,6 +63,9 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 		return err
 	}
 	err = r.carryOut(ctx)
+	if r.unindexed {
+		im.s.wakeIndexer()
+	}
 	var refused errRefused
 	switch {
 	case errors.Is(err, errRights):
