@@ -14,6 +14,7 @@ import (
 
 	"doorplate/internal/access"
 	"doorplate/internal/audit"
+	"doorplate/internal/events"
 	"doorplate/internal/fault"
 )
 
@@ -105,6 +106,14 @@ func held(tx *gorm.DB, groupID int64) (*Series, error) {
 // next of the series takes the person (m says which), and the series grows
 // when that is due. The caller has called HoldSeries.
 func LetIn(tx *gorm.DB, trail *audit.Trail, m *Membership, at time.Time) (Admission, error) {
+	got, err := letIn(tx, trail, m, at)
+	if err != nil || got != Admitted {
+		return got, err
+	}
+	return got, events.Publish(tx, events.Event{Kind: events.Joined, GroupID: &m.GroupID, RequestID: m.RequestID, MemberID: m.MemberID, GuestID: m.GuestID, CodeID: m.CodeID, At: at.UTC()})
+}
+
+func letIn(tx *gorm.DB, trail *audit.Trail, m *Membership, at time.Time) (Admission, error) {
 	got, err := Admit(tx, m, at)
 	if err != nil || got == AlreadyIn {
 		return got, err
