@@ -18,7 +18,7 @@ import (
 const (
 	// importBatch is how many rows one transaction takes: small enough that
 	// others who want to write wait for less than a second.
-	importBatch = 8000
+	importBatch = 5000
 	// importLease is how long a run belongs to the process that last wrote to it.
 	importLease = 15 * time.Second
 	// importTries is how often a batch may fail before the run is given up.
