@@ -427,8 +427,7 @@ func TestALargeImportIsFoundBeforeItIsIndexed(t *testing.T) {
 	})
 }
 
-// Nobody is put where there is nothing, and a department with people in it stays: on PostgreSQL the triggers that count
-// look after it, for all of a statement at once.
+// Nobody is put where there is nothing, and a department with people in it stays.
 func TestPlacesAreInDepartments(t *testing.T) {
 	onBoth(t, func(t *testing.T, o office) {
 		for _, wrong := range []string{
