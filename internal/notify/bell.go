@@ -77,7 +77,7 @@ func (s *Service) Read(ctx context.Context, by access.Actor, id int64) (href str
 	q := s.db.WithContext(ctx).Model(&Message{}).Where("member_id = ? AND channel = 'bell'", by.MemberID)
 	set := map[string]any{"read_at": now, "open_key": nil}
 	if id == 0 {
-		return "", q.Where("read_at IS NULL").Updates(set).Error
+		return "", q.Where("read_at IS NULL").UpdateColumns(set).Error
 	}
 	var found []Message
 	if err := q.Session(&gorm.Session{}).Select("id", "href").Where("id = ?", id).Limit(1).Find(&found).Error; err != nil {
@@ -85,7 +85,7 @@ func (s *Service) Read(ctx context.Context, by access.Actor, id int64) (href str
 	} else if len(found) == 0 {
 		return "", fault.NotFound
 	}
-	return found[0].Href, q.Session(&gorm.Session{}).Where("id = ? AND read_at IS NULL", id).Updates(set).Error
+	return found[0].Href, q.Session(&gorm.Session{}).Where("id = ? AND read_at IS NULL", id).UpdateColumns(set).Error
 }
 
 // keepDays is how long messages are kept once they are over.

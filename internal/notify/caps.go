@@ -50,7 +50,7 @@ func (s *Service) count(ctx context.Context, m *Message) (stop bool, err error) 
 			stop = true
 			return s.freeze(tx, m, policies.NoticeDaily)
 		}
-		return tx.Model(&Message{}).Where("id = ?", m.ID).Update("counted_day", day).Error
+		return tx.Model(&Message{}).Where("id = ?", m.ID).UpdateColumn("counted_day", day).Error
 	})
 	return stop, err
 }
@@ -88,7 +88,7 @@ func (s *Service) freeze(tx *gorm.DB, m *Message, sent int) error {
 			return fmt.Errorf("give a place back: %w", err)
 		}
 	}
-	err := tx.Model(&Message{}).Where("id = ?", m.ID).Updates(map[string]any{"locked_until": nil, "attempts": gorm.Expr("attempts - 1")}).Error
+	err := tx.Model(&Message{}).Where("id = ?", m.ID).UpdateColumns(map[string]any{"locked_until": nil, "attempts": gorm.Expr("attempts - 1")}).Error
 	if err != nil {
 		return fmt.Errorf("put a message back: %w", err)
 	}

@@ -255,9 +255,9 @@ func (s *Service) TestEndpoint(ctx context.Context, by access.Actor, id int64) e
 // rateEndpoint counts failures in a row and switches off what fails for long.
 func (s *Service) rateEndpoint(tx *gorm.DB, id int64, t try, now time.Time) error {
 	if t.err == nil {
-		return tx.Model(&Endpoint{}).Where("id = ? AND failures > 0", id).Update("failures", 0).Error
+		return tx.Model(&Endpoint{}).Where("id = ? AND failures > 0", id).UpdateColumn("failures", 0).Error
 	}
-	err := tx.Model(&Endpoint{}).Where("id = ?", id).Update("failures", gorm.Expr("failures + 1")).Error
+	err := tx.Model(&Endpoint{}).Where("id = ?", id).UpdateColumn("failures", gorm.Expr("failures + 1")).Error
 	if err != nil {
 		return fmt.Errorf("count a failure: %w", err)
 	}

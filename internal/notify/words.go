@@ -52,7 +52,7 @@ func (l Line) Say(lang string) (title, more string) {
 }
 
 // placeholders are the values that texts of facts may name.
-var placeholders = []string{"Group", "Name", "By", "Code", "Members", "Sent", "Label", "Until", "Hours", "Why"}
+var placeholders = []string{"Group", "Name", "By", "Code", "Members", "Sent", "Label"}
 
 // testKind is the message that a super admin sends to try a mail server or a webhook.
 const testKind = "test"
