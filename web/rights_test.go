@@ -36,6 +36,7 @@ type things struct {
 	round                                  int64  // in which heads confirm
 	gone, bulk                             int64  // a departed member; the author's bulk edit
 	batch                                  int64  // of new groups: a draft of the reader's own
+	hook, message                          int64  // a webhook's endpoint, and a message to it
 }
 
 // line is what the page "Who may do what" says about one route. own has the
@@ -81,6 +82,8 @@ func atPrint(o things) []any      { return []any{o.print} }
 func atRole(o things) []any       { return []any{o.role} }
 func atGrant(o things) []any      { return []any{o.role, o.grant} }
 func atRound(o things) []any      { return []any{o.round} }
+func atHook(o things) []any       { return []any{o.hook} }
+func atMessage(o things) []any    { return []any{o.message} }
 func atPreset(o things) []any     { return []any{o.preset} }
 func atBatch(o things) []any      { return []any{o.batch} }
 func atEntry(o things) []any      { return []any{o.entry} }
@@ -215,6 +218,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if err := s.db.Raw("SELECT min(id) FROM group_presets").Scan(&o.preset).Error; err != nil {
 		s.t.Fatal(err)
 	}
+	o.hook, o.message = s.noticed(author)
 	return o
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -42,7 +43,11 @@ func (s *server) createWebhook(c echo.Context) error {
 }
 
 func (s *server) showWebhook(c echo.Context) error {
-	return s.webhookPage(c, http.StatusOK, views.WebhookProps{})
+	id, err := rowID(c)
+	if err != nil {
+		return err
+	}
+	return s.webhookPage(c, http.StatusOK, views.WebhookProps{Secret: s.takeSecret(c, id)})
 }
 
 // webhookPage shows one endpoint; what p brings along was typed and is wrong.
@@ -81,7 +86,9 @@ func (s *server) saveWebhook(c echo.Context) error {
 	return s.done(c, err, "notices.saved", paths.To(paths.SettingsWebhook, id))
 }
 
-// revealSecret answers with the page itself: the secret stands in no address and no cookie.
+// secretCookie carries a secret, under seal, to the one page that shows it.
+const secretCookie = "doorplate_secret"
+
 func (s *server) revealSecret(c echo.Context) error {
 	if err := form(c); err != nil {
 		return err
@@ -90,11 +97,22 @@ func (s *server) revealSecret(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	text, err := s.Notices.RevealSecret(c.Request().Context(), actor(c), id)
+	ticket, err := s.Notices.RevealSecret(c.Request().Context(), actor(c), id)
 	if err != nil {
 		return err
 	}
-	return s.webhookPage(c, http.StatusOK, views.WebhookProps{Secret: text})
+	c.SetCookie(s.cookie(secretCookie, ticket, time.Minute))
+	return c.Redirect(http.StatusSeeOther, paths.To(paths.SettingsWebhook, id))
+}
+
+// takeSecret returns the secret that was asked for a moment ago, once.
+func (s *server) takeSecret(c echo.Context, id int64) string {
+	ck, err := c.Cookie(s.cookieName(secretCookie))
+	if err != nil {
+		return ""
+	}
+	c.SetCookie(s.cookie(secretCookie, "", -1))
+	return s.Notices.Revealed(actor(c), id, ck.Value)
 }
 
 func (s *server) rotateSecret(c echo.Context) error {

@@ -212,8 +212,9 @@ func (s *Service) RotateSecret(ctx context.Context, by access.Actor, id int64) e
 	})
 }
 
-// RevealSecret shows a secret, once.
-func (s *Service) RevealSecret(ctx context.Context, by access.Actor, id int64) (text string, err error) {
+// RevealSecret lets a secret be looked at, once: the ticket it returns is the
+// secret under seal, for the page that follows (Revealed).
+func (s *Service) RevealSecret(ctx context.Context, by access.Actor, id int64) (ticket string, err error) {
 	err = s.change(ctx, by, id, func(_ *gorm.DB, e Endpoint) (map[string]any, *audit.Event, error) {
 		if e.SecretShownAt != nil {
 			return nil, nil, fault.Conflict{Message: fault.Msg("notices.hook.error.shown")}
@@ -222,10 +223,30 @@ func (s *Service) RevealSecret(ctx context.Context, by access.Actor, id int64) (
 		if err != nil {
 			return nil, nil, err
 		}
-		text = secretPrefix + base64.StdEncoding.EncodeToString(key)
+		plain := fmt.Sprintf("%d %d %s", id, by.MemberID, secretPrefix+base64.StdEncoding.EncodeToString(key))
+		ticket = base64.RawURLEncoding.EncodeToString(s.keys.Seal(ticketPurpose, []byte(plain)))
 		return map[string]any{"secret_shown_at": s.now().UTC()}, &audit.Event{Action: "webhook.reveal"}, nil
 	})
-	return text, err
+	return ticket, err
+}
+
+const ticketPurpose = "webhook secret on its way"
+
+// Revealed opens a ticket of RevealSecret for who asked for it; "" when it is none.
+func (s *Service) Revealed(by access.Actor, id int64, ticket string) string {
+	sealed, err := base64.RawURLEncoding.DecodeString(ticket)
+	if err != nil {
+		return ""
+	}
+	plain, err := s.keys.Open(ticketPurpose, sealed)
+	if err != nil {
+		return ""
+	}
+	text, ours := strings.CutPrefix(string(plain), fmt.Sprintf("%d %d ", id, by.MemberID))
+	if !ours {
+		return ""
+	}
+	return text
 }
 
 // DeleteEndpoint ends an endpoint; what waits for it is given up.

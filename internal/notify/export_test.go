@@ -1,5 +1,10 @@
 package notify
 
+import (
+	"context"
+	"net/http"
+)
+
 // FailAt makes each step ask at first.
 func (s *Service) FailAt(at func(step string) error) { s.at = at }
 
@@ -14,3 +19,15 @@ const MaxFailures = maxFailures
 
 // CheckURL is what is wrong with the address of an endpoint.
 func (s *Service) CheckURL(raw string) string { return s.hooks.check(raw) }
+
+// OnlyPublic judges the address of a connection.
+var OnlyPublic = onlyPublic
+
+// Dial connects as a webhook would.
+func (s *Service) Dial(ctx context.Context, address string) error {
+	c, err := s.hooks.client.Transport.(*http.Transport).DialContext(ctx, "tcp", address)
+	if err == nil {
+		c.Close()
+	}
+	return err
+}

@@ -33,7 +33,7 @@ type Logged struct {
 	Message
 	Receiver string
 	Phone    string // of a guest
-	Tries    []Try
+	Tries    []Try  `gorm:"-"`
 }
 
 // Try is one attempt to hand a message over.

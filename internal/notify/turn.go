@@ -21,7 +21,7 @@ const turnBatch = 100
 // fact is an event with what its messages say.
 type fact struct {
 	events.Event
-	GroupGID      string
+	GroupGID      string `gorm:"column:group_gid"`
 	GroupName     string
 	GroupPath     string
 	GroupOwner    *int64

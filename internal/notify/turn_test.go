@@ -205,7 +205,15 @@ func TestAMilestoneIsToldOnce(t *testing.T) {
 		if len(got) != 1 || got[0].fields["type"] != "group.milestone" || !strings.Contains(got[0].body, `"members":100`) {
 			t.Fatalf("posted %v", got)
 		}
+		if !strings.Contains(got[0].body, `"group":{"id":"`+w.gid+`","members":100,"name":"平台技术交流群"}`) {
+			t.Errorf("says %s", got[0].body)
+		}
 		w.wants("those in charge", w.bell(w.Head), "「平台技术交流群」已有 100 人")
+		page, err := w.n.List(context.Background(), w.Head, 0)
+		w.must(err)
+		if page.Notices[0].Href != "/groups/"+w.gid {
+			t.Errorf("leads to %s", page.Notices[0].Href)
+		}
 	})
 }
 
