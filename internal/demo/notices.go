@@ -13,7 +13,7 @@ func (b *builder) addNotices() error {
 		return fmt.Errorf("mark the events: %w", err)
 	}
 	var rooms []struct {
-		GID     string
+		GID     string `gorm:"column:gid"`
 		Name    string
 		Latest  string
 		Head    int64
