@@ -37,7 +37,7 @@ func TestTheBellCountsAndIsRead(t *testing.T) {
 			t.Errorf("the bell says %q", got)
 		}
 		doc = page(t, b.get("/notices"))
-		if got := doc.Find(".dp-notice.is-unread").Text(); !strings.Contains(got, "「Club」有 3 条新申请，最近一条来自 Eve") {
+		if got := doc.Find(".dp-notice.is-unread").Text(); !strings.Contains(got, "“Club”有 3 条新申请，最近一条来自 Eve") {
 			t.Errorf("the list says %q", got)
 		}
 		id := doc.Find(`.dp-notice input[name="id"]`).AttrOr("value", "")

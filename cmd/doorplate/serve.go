@@ -202,6 +202,7 @@ func (p *program) everyHour(ctx context.Context) {
 			{"look at prints in doubt", p.codes.SettlePrints},
 			{"look at codes in doubt", p.codes.SettleDoubts},
 			{"add up the days", p.scans.SumDays},
+			{"announce dying chat images", p.notices.Remind},
 			{"delete old messages", p.notices.Sweep},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)

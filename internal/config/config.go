@@ -35,6 +35,9 @@ type Config struct {
 
 	// WebhookAddresses is "public", or "any" for trying out: http and addresses inside too.
 	WebhookAddresses string `env:"DOORPLATE_WEBHOOK_ADDRESSES" envDefault:"public"`
+	// SMTPURL is the mail server, for operators who keep secrets out of the console; empty = the console's.
+	SMTPURL string `env:"DOORPLATE_SMTP_URL"`
+	SMTP    SMTP
 }
 
 // Error is one wrong variable: what it holds and what is accepted.
@@ -51,7 +54,7 @@ func Load() (Config, error) {
 		return c, fmt.Errorf("read the environment: %w", err)
 	}
 	for _, check := range []func(*Config) error{
-		checkAddr, checkBaseURL, checkDatabaseURL, checkSecretKey, checkSMS, checkProxies, checkTimezone, checkLogFormat, checkWebhooks,
+		checkAddr, checkBaseURL, checkDatabaseURL, checkSecretKey, checkSMS, checkProxies, checkTimezone, checkLogFormat, checkWebhooks, checkSMTP,
 	} {
 		if err := check(&c); err != nil {
 			return c, err

@@ -139,7 +139,10 @@ func (p *poster) post(ctx context.Context, to string, header map[string]string, 
 	}
 	answer, err := p.client.Do(r)
 	var bare *url.Error
-	if errors.As(err, &bare) {
+	var unknown *net.DNSError
+	if errors.As(err, &unknown) {
+		return 0, fmt.Errorf("ask the endpoint: %s", unknown.Err) // without our resolver's address
+	} else if errors.As(err, &bare) {
 		return 0, fmt.Errorf("ask the endpoint: %w", bare.Err) // the address may hold a token
 	} else if err != nil {
 		return 0, fmt.Errorf("ask the endpoint: %w", err)

@@ -210,7 +210,7 @@ func TestAnEndpointThatKeepsFailingIsSwitchedOff(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		w.turn()
-		w.wants("who looks after it", w.bell(w.Super), "Webhook「接收」连续失败，已自动停用")
+		w.wants("who looks after it", w.bell(w.Super), "Webhook“接收”连续失败，已自动停用")
 		r.status = 200
 		w.must(w.n.SaveEndpoint(context.Background(), w.Super, id, notify.EndpointDraft{Label: "接收", URL: r.URL, Kinds: []string{events.Rejected}, Enabled: true}))
 		w.clock.Add(hours(1))

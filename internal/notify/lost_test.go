@@ -218,7 +218,7 @@ func TestASilentServerHoldsUpNobody(t *testing.T) {
 		if got := r.all(); len(got) != 2 {
 			t.Errorf("the other endpoint has %d of 2", len(got))
 		}
-		w.wants("the bell", w.bell(w.OtherStaff), "你加入「平台技术交流群」的申请被拒绝", "你加入「平台技术交流群」的申请被拒绝")
+		w.wants("the bell", w.bell(w.OtherStaff), "你加入“平台技术交流群”的申请被拒绝", "你加入“平台技术交流群”的申请被拒绝")
 		stop()
 		stuck.Wait()
 		if n := w.count("SELECT count(*) FROM messages WHERE channel <> 'bell' AND state IN ('queued', 'failed')"); n != 4 {

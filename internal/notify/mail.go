@@ -31,12 +31,10 @@ const (
 
 // MailServer is where mail is handed over.
 type MailServer struct {
-	Host     string
-	Port     int
-	Security string
-	Username string
-	Password string
-	Sender   string // name <address> or an address
+	Host, Security, Username, Password string
+
+	Sender string // name <address> or an address
+	Port   int
 }
 
 // smtpTimeout bounds each step of the conversation; sendTime bounds the whole.
@@ -123,15 +121,13 @@ func (s *Service) client(ctx context.Context, server MailServer) (*gomail.Client
 		}
 		return tls.Client(conn, secure), nil
 	}
-	policy := gomail.TLSMandatory
-	if server.Security != StartTLS {
+	// A connection of ours that is encrypted already is seen as such only where the library may look for more.
+	policy := map[string]gomail.TLSPolicy{StartTLS: gomail.TLSMandatory, TLS: gomail.TLSOpportunistic}[server.Security]
+	if server.Security == Plain {
 		policy = gomail.NoTLS
 	}
 	options := []gomail.Option{gomail.WithPort(server.Port), gomail.WithTimeout(smtpTimeout), gomail.WithTLSConfig(secure), gomail.WithTLSPolicy(policy),
 		gomail.WithDialContextFunc(dial), gomail.WithHELO(domainOf(server.Sender)), gomail.WithoutNoop()}
-	if server.Security == TLS {
-		options = append(options, gomail.WithSSL())
-	}
 	if server.Username != "" {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(server.Username), gomail.WithPassword(server.Password))
 	}

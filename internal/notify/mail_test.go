@@ -2,15 +2,21 @@ package notify_test
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/base64"
 	"io"
+	"log/slog"
 	"mime"
 	"mime/quotedprintable"
+	"net/http/httptest"
 	"net/mail"
 	"strings"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 
+	"doorplate/internal/audit"
 	"doorplate/internal/notify"
 	"doorplate/internal/testkit"
 )
@@ -120,6 +126,39 @@ func TestATestMailSaysWhatTheServerAnswered(t *testing.T) {
 		w.mail.says = "550 no such luck"
 		if _, err := w.n.TestMail(ctx, w.Super); err == nil {
 			t.Error("a refusal passed as sent")
+		}
+	})
+}
+
+// Encrypted from the first byte, after STARTTLS, and not at all where it must be.
+func TestMailIsEncryptedAsSetUp(t *testing.T) {
+	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
+		w := start(t, db)
+		cert := httptest.NewTLSServer(nil)
+		defer cert.Close()
+		roots := x509.NewCertPool()
+		roots.AddCert(cert.Certificate())
+		send := func(b *mailbox, security string, roots *x509.CertPool) error {
+			n := notify.New(db, testkit.Keys(), audit.New(testkit.Keys(), w.clock.Now), w.clock.Now, slog.New(slog.DiscardHandler), notify.Options{Roots: roots,
+				Mail: &notify.MailServer{Host: "127.0.0.1", Port: b.port, Security: security, Username: "door", Password: "geheim", Sender: "door@example.com"}})
+			w.clock.Add(time.Minute)
+			_, err := n.TestMail(context.Background(), w.Super)
+			return err
+		}
+		w.exec("UPDATE members SET email = 'm' || id || '@example.com'")
+		for _, security := range []string{notify.TLS, notify.StartTLS} {
+			b := newMailbox(t)
+			b.tls, b.all = cert.TLS, security == notify.TLS
+			if err := send(b, security, roots); err != nil || len(b.mails()) != 1 || b.auth != base64.StdEncoding.EncodeToString([]byte("\x00door\x00geheim")) {
+				t.Errorf("%s: %v, %d mails, signed in with %q", security, err, len(b.mails()), b.auth)
+			}
+			if err := send(b, security, nil); err == nil || len(b.mails()) != 1 {
+				t.Errorf("%s: an unknown certificate passes: %v", security, err)
+			}
+		}
+		open := newMailbox(t)
+		if err := send(open, notify.StartTLS, roots); err == nil || len(open.mails()) != 0 || open.auth != "" {
+			t.Errorf("sent without encryption: %v", err)
 		}
 	})
 }

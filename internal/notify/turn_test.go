@@ -19,25 +19,25 @@ func TestDecidersHearOfRequestsAndApplicantsOfDecisions(t *testing.T) {
 		w := start(t, db)
 		w.asks("李雷")
 		w.turn()
-		w.wants("nearest head", w.bell(w.Head), "李雷 申请加入「平台技术交流群」")
+		w.wants("nearest head", w.bell(w.Head), "李雷 申请加入“平台技术交流群”")
 		w.wants("another head", w.bell(w.OtherHead))
 		w.wants("super admin", w.bell(w.Super))
 		w.asks("韩梅梅")
 		w.asks("王伟")
 		w.turn()
-		w.wants("what is unread counts up", w.bell(w.Head), "「平台技术交流群」有 3 条新申请，最近一条来自 王伟")
+		w.wants("what is unread counts up", w.bell(w.Head), "“平台技术交流群”有 3 条新申请，最近一条来自 王伟")
 		_, err := w.n.Read(context.Background(), w.Head, 0)
 		w.must(err)
 		w.asks("赵敏")
 		w.clock.Add(time.Second)
 		w.turn()
-		w.wants("what was read does not", w.bell(w.Head), "赵敏 申请加入「平台技术交流群」", "「平台技术交流群」有 3 条新申请，最近一条来自 王伟")
+		w.wants("what was read does not", w.bell(w.Head), "赵敏 申请加入“平台技术交流群”", "“平台技术交流群”有 3 条新申请，最近一条来自 王伟")
 
 		id := w.memberAsks(w.OtherStaff)
 		w.turn()
 		w.decide(id, "rejected", "人数已满")
 		w.turn()
-		w.wants("applicant", w.bell(w.OtherStaff), "你加入「平台技术交流群」的申请被拒绝")
+		w.wants("applicant", w.bell(w.OtherStaff), "你加入“平台技术交流群”的申请被拒绝")
 		if open := w.count("SELECT count(*) FROM events WHERE handled_at IS NULL"); open != 0 {
 			t.Errorf("%d events are left", open)
 		}
@@ -52,18 +52,18 @@ func TestWhoDecidesFollowsAbsenceDutyAndTheApplicant(t *testing.T) {
 		w.asks("李雷")
 		w.turn()
 		w.wants("absent", w.bell(w.Head))
-		w.wants("deputy", w.bell(w.OtherStaff), "李雷 申请加入「平台技术交流群」")
+		w.wants("deputy", w.bell(w.OtherStaff), "李雷 申请加入“平台技术交流群”")
 		w.exec("DELETE FROM absences")
 		w.exec("INSERT INTO group_duties (group_id, member_id, duty) VALUES (?, ?, 'review')", w.room, w.Staff.MemberID)
 		w.asks("韩梅梅")
 		w.turn()
-		w.wants("back", w.bell(w.Head), "韩梅梅 申请加入「平台技术交流群」")
-		w.wants("duty", w.bell(w.Staff), "韩梅梅 申请加入「平台技术交流群」")
+		w.wants("back", w.bell(w.Head), "韩梅梅 申请加入“平台技术交流群”")
+		w.wants("duty", w.bell(w.Staff), "韩梅梅 申请加入“平台技术交流群”")
 		w.exec("DELETE FROM group_duties")
 		w.memberAsks(w.Head)
 		w.turn()
-		w.wants("nobody hears of their own", w.bell(w.Head), "韩梅梅 申请加入「平台技术交流群」")
-		w.wants("a super admin does, where no head is left", w.bell(w.Super), "许一诺 申请加入「平台技术交流群」")
+		w.wants("nobody hears of their own", w.bell(w.Head), "韩梅梅 申请加入“平台技术交流群”")
+		w.wants("a super admin does, where no head is left", w.bell(w.Super), "许一诺 申请加入“平台技术交流群”")
 	})
 }
 
@@ -176,7 +176,7 @@ func TestTextMessagesOnlyWhereSwitchedOn(t *testing.T) {
 		if len(w.texts.sent) != 2 {
 			t.Fatalf("sent %v", w.texts.sent)
 		}
-		if m := w.texts.sent[0]; m.To != w.HeadPhone || m.Text != "晨星科技: 韩梅梅 申请加入「平台技术交流群」" || m.Code != "" {
+		if m := w.texts.sent[0]; m.To != w.HeadPhone || m.Text != "晨星科技: 韩梅梅 申请加入“平台技术交流群”" || m.Code != "" {
 			t.Errorf("to the head: %+v", m)
 		}
 		if m := w.texts.sent[1]; !strings.HasPrefix(m.To, "+86137") || !strings.Contains(m.Text, "被拒绝") || m.For != "notice" {
@@ -208,7 +208,7 @@ func TestAMilestoneIsToldOnce(t *testing.T) {
 		if !strings.Contains(got[0].body, `"group":{"id":"`+w.gid+`","members":100,"name":"平台技术交流群"}`) {
 			t.Errorf("says %s", got[0].body)
 		}
-		w.wants("those in charge", w.bell(w.Head), "「平台技术交流群」已有 100 人")
+		w.wants("those in charge", w.bell(w.Head), "“平台技术交流群”已有 100 人")
 		page, err := w.n.List(context.Background(), w.Head, 0)
 		w.must(err)
 		if page.Notices[0].Href != "/groups/"+w.gid {
@@ -252,5 +252,28 @@ func TestASecondPersonIsAskedFor(t *testing.T) {
 		if page.Notices[0].Href != fmt.Sprintf("/approvals/%d", id) {
 			t.Errorf("leads to %s", page.Notices[0].Href)
 		}
+	})
+}
+
+func TestADyingChatImageIsAnnouncedOnce(t *testing.T) {
+	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
+		w := start(t, db)
+		w.exec("UPDATE groups SET entry_kind = 'upstream' WHERE id = ?", w.room)
+		w.exec("INSERT INTO files (id, sha256, content_type, content, created_at) VALUES (1, 'x', 'image/png', ?, ?)", []byte("x"), w.clock.Now())
+		image := func(days int) {
+			w.exec("INSERT INTO entry_images (group_id, file_id, url, position, valid_until, added_at) VALUES (?, 1, ?, ?, ?, ?)", w.room, fmt.Sprint(days), days, w.clock.Now().AddDate(0, 0, days), w.clock.Now())
+		}
+		look := func() {
+			w.must(w.n.Remind(context.Background()))
+			w.turn()
+		}
+		image(1)
+		image(7)
+		look()
+		w.wants("there is a spare", w.bell(w.Head))
+		w.clock.Add(hours(6 * 24))
+		look()
+		look()
+		w.wants("there is none", w.bell(w.Head), "“平台技术交流群”的上游群二维码快过期了，没有备用的")
 	})
 }

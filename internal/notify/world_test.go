@@ -3,6 +3,7 @@ package notify_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -158,6 +159,9 @@ type mailbox struct {
 	mu   sync.Mutex
 	got  []string
 	says string // instead of 250 after the text
+	auth string
+	tls  *tls.Config
+	all  bool // from the first byte on
 }
 
 func newMailbox(t *testing.T) *mailbox {
@@ -175,7 +179,13 @@ func newMailbox(t *testing.T) *mailbox {
 			if err != nil {
 				return
 			}
-			open.Go(func() { defer c.Close(); b.talk(c) })
+			open.Go(func() {
+				defer c.Close()
+				if b.all {
+					c = tls.Server(c, b.tls)
+				}
+				b.talk(c)
+			})
 		}
 	})
 	return b
@@ -191,7 +201,20 @@ func (b *mailbox) talk(c net.Conn) {
 		}
 		switch verb := strings.ToUpper(strings.TrimSpace(line)); {
 		case strings.HasPrefix(verb, "EHLO"):
-			fmt.Fprint(c, "250-box\r\n250 8BITMIME\r\n")
+			if _, secure := c.(*tls.Conn); b.tls != nil && !secure {
+				fmt.Fprint(c, "250-box\r\n250 STARTTLS\r\n")
+				continue
+			}
+			fmt.Fprint(c, "250-box\r\n250-AUTH PLAIN\r\n250 8BITMIME\r\n")
+		case verb == "STARTTLS":
+			fmt.Fprint(c, "220 go\r\n")
+			c = tls.Server(c, b.tls)
+			in = bufio.NewReader(c)
+		case strings.HasPrefix(verb, "AUTH PLAIN"):
+			b.mu.Lock()
+			b.auth = strings.TrimSpace(line[len("AUTH PLAIN"):])
+			b.mu.Unlock()
+			fmt.Fprint(c, "235 ok\r\n")
 		case verb == "DATA":
 			fmt.Fprint(c, "354 go\r\n")
 			fmt.Fprint(c, b.keep(in))
