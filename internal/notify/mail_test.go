@@ -123,7 +123,7 @@ func TestATestMailSaysWhatTheServerAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.clock.Add(hours(1))
-		w.mail.says = "550 no such luck"
+		w.mail.refuse("550 no such luck")
 		if _, err := w.n.TestMail(ctx, w.Super); err == nil {
 			t.Error("a refusal passed as sent")
 		}
@@ -147,17 +147,16 @@ func TestMailIsEncryptedAsSetUp(t *testing.T) {
 		}
 		w.exec("UPDATE members SET email = 'm' || id || '@example.com'")
 		for _, security := range []string{notify.TLS, notify.StartTLS} {
-			b := newMailbox(t)
-			b.tls, b.all = cert.TLS, security == notify.TLS
-			if err := send(b, security, roots); err != nil || len(b.mails()) != 1 || b.auth != base64.StdEncoding.EncodeToString([]byte("\x00door\x00geheim")) {
-				t.Errorf("%s: %v, %d mails, signed in with %q", security, err, len(b.mails()), b.auth)
+			b := newSecureMailbox(t, cert.TLS, security == notify.TLS)
+			if err := send(b, security, roots); err != nil || len(b.mails()) != 1 || b.signedIn() != base64.StdEncoding.EncodeToString([]byte("\x00door\x00geheim")) {
+				t.Errorf("%s: %v, %d mails, signed in with %q", security, err, len(b.mails()), b.signedIn())
 			}
 			if err := send(b, security, nil); err == nil || len(b.mails()) != 1 {
 				t.Errorf("%s: an unknown certificate passes: %v", security, err)
 			}
 		}
 		open := newMailbox(t)
-		if err := send(open, notify.StartTLS, roots); err == nil || len(open.mails()) != 0 || open.auth != "" {
+		if err := send(open, notify.StartTLS, roots); err == nil || len(open.mails()) != 0 || open.signedIn() != "" {
 			t.Errorf("sent without encryption: %v", err)
 		}
 	})

@@ -166,11 +166,17 @@ type mailbox struct {
 
 func newMailbox(t *testing.T) *mailbox {
 	t.Helper()
+	return newSecureMailbox(t, nil, false)
+}
+
+// newSecureMailbox offers encryption, or with all speaks nothing else.
+func newSecureMailbox(t *testing.T, secure *tls.Config, all bool) *mailbox {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &mailbox{port: l.Addr().(*net.TCPAddr).Port}
+	b := &mailbox{port: l.Addr().(*net.TCPAddr).Port, tls: secure, all: all}
 	var open sync.WaitGroup
 	t.Cleanup(func() { l.Close(); open.Wait() })
 	open.Go(func() {
@@ -243,6 +249,20 @@ func (b *mailbox) keep(in *bufio.Reader) string {
 		return b.says + "\r\n"
 	}
 	return "250 ok\r\n"
+}
+
+// refuse makes every mail get this answer.
+func (b *mailbox) refuse(says string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.says = says
+}
+
+// signedIn is what somebody signed in with.
+func (b *mailbox) signedIn() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.auth
 }
 
 func (b *mailbox) mails() []string {
