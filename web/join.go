@@ -19,7 +19,7 @@ import (
 )
 
 // pendingReload is how often a waiting page looks again by itself.
-const pendingReload = 20 * time.Second
+var pendingReload = 20 * time.Second
 
 func (s *server) joinSecret(c echo.Context) string {
 	ck, err := c.Cookie(s.cookieName(joinCookie))

@@ -9,12 +9,12 @@
 
   function say(name, detail) { document.dispatchEvent(new CustomEvent("dp:" + name, { detail: detail || {} })); }
 
-  function badge(link, text) {
+  function badge(link, name, text) {
     var mark = link.querySelector(".dp-count");
     if (!text) { if (mark) mark.remove(); return; }
     if (!mark) {
       mark = document.createElement("span");
-      mark.className = "dp-count" + (link.getAttribute("data-quiet") ? " is-quiet" : "");
+      mark.className = "dp-count" + (name === "approvals" ? " is-quiet" : "");
       link.appendChild(mark);
     }
     if (mark.textContent !== text) mark.textContent = text;
@@ -26,7 +26,7 @@
       if (answer.status === 401) { stop(); return; }
       if (answer.ok) return answer.json().then(function (all) {
         Object.keys(all).forEach(function (name) {
-          document.querySelectorAll('.dp-nav a[href="/' + name + '"], .dp-tabs a[href="/' + name + '"]').forEach(function (link) { badge(link, all[name]); });
+          document.querySelectorAll('.dp-nav a[href="/' + name + '"], .dp-tabs a[href="/' + name + '"]').forEach(function (link) { badge(link, name, all[name]); });
         });
         say("counts", all);
       });
