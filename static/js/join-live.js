@@ -57,7 +57,7 @@
     });
     document.title = page.title;
     var say = main.querySelector(".say") || main.querySelector("h1");
-    if (turned && say) { say.tabIndex = -1; say.focus(); }
+    if (turned && say) { say.tabIndex = -1; say.style.outline = "none"; say.focus(); }
     connect();
   }
 
