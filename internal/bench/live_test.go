@@ -172,6 +172,7 @@ func shut(open []net.Conn) {
 // memory is what the process holds, in MiB.
 func memory() float64 {
 	debug.FreeOSMemory()
+	debug.FreeOSMemory() // what pools keep for one round of collecting
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapInuse+m.StackInuse) / (1 << 20)

@@ -12,7 +12,6 @@ import (
 	"gorm.io/gorm/clause"
 
 	"doorplate/internal/access"
-	"doorplate/internal/audit"
 	"doorplate/internal/code"
 	"doorplate/internal/directory"
 	"doorplate/internal/events"
@@ -266,9 +265,7 @@ func (s *Service) comeIn(tx *gorm.DB, v visit, w Queued) error {
 	if err != nil {
 		return err
 	}
-	e := waiterEvent("waiting.turn", v.group, w)
-	e.Details["as"] = as
-	if err := s.trail.RecordAll(tx, access.Background("waiting"), []audit.Event{e}); err != nil || out.reached == "" || w.ScanID == nil {
+	if err := s.trail.Record(tx, access.Background("waiting"), waiterEvent("waiting.turn", v.group, w)); err != nil || out.reached == "" || w.ScanID == nil {
 		return err
 	}
 	return s.marks.Stage(tx, out.reached, *w.ScanID)
