@@ -31,6 +31,19 @@ func (r *room) line(codeID int64, n int) (cookies []string) {
 	return cookies
 }
 
+// queued is line for many: the rows as Wait writes them.
+func (r *room) queued(groupID, codeID int64, n int) (cookies []string) {
+	r.t.Helper()
+	for i := range n {
+		cookie, guest := r.scanned(codeID), r.guest(i)
+		r.exec("UPDATE join_sessions SET guest_id = ? WHERE id = (SELECT max(id) FROM join_sessions)", guest)
+		r.exec(`INSERT INTO waiting_list (group_id, code_id, scan_id, guest_id, name, created_at, for_seat)
+			SELECT ?, code_id, scan_id, guest_id, ?, ?, ? FROM join_sessions WHERE guest_id = ?`, groupID, fmt.Sprint("候补", i), r.clock.Now(), true, guest)
+		cookies = append(cookies, cookie)
+	}
+	return cookies
+}
+
 func (r *room) turn() int {
 	r.t.Helper()
 	n, err := r.joins.TurnWaiting(context.Background())
@@ -54,7 +67,7 @@ func TestFreedSeatsGoToTheFirstInLine(t *testing.T) {
 					seats = append(seats, fmt.Sprint(id))
 				}
 				r.exec("UPDATE groups SET member_count = 25 WHERE id = ?", g)
-				cookies := r.line(r.code(g), 60)
+				cookies := r.queued(g, r.code(g), 60)
 				got := parallel(54, func(i int) string {
 					var err error
 					switch {
