@@ -34,6 +34,7 @@ func (r renewed) Value(key any) any { return r.values.Value(key) }
 // limitTime bounds the request, and lets form start the time anew. stop frees what it took.
 func limitTime(c echo.Context, wait time.Duration) (stop func()) {
 	whole := c.Request().Context()
+	c.Set(wholeKey, whole)
 	ctx, cancel := context.WithTimeout(whole, wait)
 	c.SetRequest(c.Request().WithContext(ctx))
 	c.Set(renewKey, func() {

@@ -202,6 +202,11 @@ const (
 	JoinLeave  = "/join/withdraw"
 	JoinWait   = "/join/wait"
 	JoinUnwait = "/join/unwait"
+	JoinWord   = "/join/word"
+	JoinLive   = "/join/live"
+
+	Live       = "/live"
+	LiveCounts = "/live/counts"
 )
 
 // To fills the parameters of a pattern, in order.
