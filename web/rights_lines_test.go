@@ -32,6 +32,7 @@ var lines = []line{
 	{route: "POST /join/withdraw", open: "410 410"},
 	{route: "POST /join/wait", open: "410 410"},
 	{route: "POST /join/unwait", open: "410 410"},
+	{route: "POST /join/draft", open: "410 410"},
 	{route: "GET /join/:ticket", open: "410 410"},
 
 	{route: "GET /", own: all},

@@ -258,6 +258,7 @@ var table = []route{
 	{http.MethodPost, paths.JoinLeave, anyone, "", 0, (*server).withdrawRequest},
 	{http.MethodPost, paths.JoinWait, anyone, "", 0, (*server).joinWaitingList},
 	{http.MethodPost, paths.JoinUnwait, anyone, "", 0, (*server).leaveWaitingList},
+	{http.MethodPost, paths.JoinDraft, anyone, "", 0, (*server).saveJoinDraft},
 	{http.MethodGet, paths.JoinTicket, anyone, "", 0, (*server).redeemTicket},
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -84,7 +85,7 @@ func (s *Service) Terms(ctx context.Context, by access.Actor, publicID string) (
 // Form is the form that would change nothing.
 func (f Facts) Form(fallbackGroup string) Form {
 	form := Form{Label: f.Label, Validity: Keep, Opening: f.Hours.openings(), Networks: f.Networks, Benefit: f.Benefit, Fallback: f.Fallback,
-		FallbackURL: f.FallbackURL, FallbackGroup: fallbackGroup, Version: f.Version, DailyCap: capText(f.DailyCap), TotalCap: capText(f.TotalCap)}
+		FallbackURL: f.FallbackURL, Mode: f.OwnMode, Asks: strings.Fields(f.OwnAsks), FallbackGroup: fallbackGroup, Version: f.Version, DailyCap: capText(f.DailyCap), TotalCap: capText(f.TotalCap)}
 	if f.ValidFrom != nil {
 		form.ValidFrom = f.ValidFrom.In(f.Location()).Format("2006-01-02T15:04:05")
 	}

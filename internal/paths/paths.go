@@ -187,6 +187,7 @@ const (
 	JoinLeave  = "/join/withdraw"
 	JoinWait   = "/join/wait"
 	JoinUnwait = "/join/unwait"
+	JoinDraft  = "/join/draft"
 )
 
 // To fills the parameters of a pattern, in order.
