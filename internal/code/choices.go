@@ -29,6 +29,7 @@ type Choices struct {
 	Now          time.Time
 	Location     *time.Location
 	Plain        bool // the base URL is not encrypted
+	MaySettle    bool // the code may have a join mode and challenges of its own
 }
 
 func (s *Service) choices(tx *gorm.DB, by access.Actor, groupID int64) (c Choices, err error) {
@@ -42,6 +43,11 @@ func (s *Service) choices(tx *gorm.DB, by access.Actor, groupID int64) (c Choice
 	}
 	c = Choices{Organisation: org.Name, MaxDays: policies.TemporaryMaxDays, PerAddress: policies.AddressPer10s, PerVisitor: policies.VisitorPer10s,
 		Now: s.now(), Location: org.Location(), Plain: s.plain()}
+	g, err := group.LoadByID(tx, groupID)
+	if err != nil {
+		return c, err
+	}
+	c.MaySettle = access.Can(by, access.GroupSettings, g.Object(false))
 	c.Groups, err = groupChoices(tx, by, groupID)
 	return c, err
 }

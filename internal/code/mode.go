@@ -46,10 +46,7 @@ func (c Code) loosens(g group.Group) bool {
 // checkMode lays the form's own mode and challenges over the code. Changing them
 // takes the right to change the settings of every group the code leads to.
 func (d desk) checkMode(c *Code, form Form, wrong fault.Invalid) error {
-	mode, asks := form.Mode, group.OwnAsks(form.Asks)
-	if mode == "group" {
-		mode = ""
-	}
+	mode, asks := form.OwnMode(), group.OwnAsks(form.Asks)
 	if mode != "" && !slices.Contains(Modes, mode) {
 		wrong["join_mode"] = fault.Msg("asking.error.mode")
 		return nil
@@ -62,6 +59,14 @@ func (d desk) checkMode(c *Code, form Form, wrong fault.Invalid) error {
 	}
 	c.OwnMode, c.OwnAsks = mode, asks
 	return nil
+}
+
+// OwnMode is the mode that a form asks for, "" for that of the group.
+func (f Form) OwnMode() string {
+	if f.Mode == "group" {
+		return ""
+	}
+	return f.Mode
 }
 
 // maySettle asks for the right to the settings of all groups behind a code.
@@ -93,12 +98,6 @@ func mayLoosen(tx *gorm.DB, by access.Actor, f Facts) error {
 		return err
 	}
 	return maySettle(tx, by, f.GroupID, f.ID)
-}
-
-// MaySettle reports whether by may give a code of the group a mode of its own;
-// the form leaves the choice out otherwise.
-func MaySettle(by access.Actor, g group.Group) bool {
-	return access.Can(by, access.GroupSettings, g.Object(false))
 }
 
 // setModes makes the modes of the groups behind the code what they are by it.
