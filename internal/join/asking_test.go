@@ -176,7 +176,7 @@ func TestParallelGuessesFromOneAddress(t *testing.T) {
 			}
 			return string(v.State)
 		})
-		if wrong := got["asking.join.wrong.invite"]; wrong != join.GuessesOfAddress || wrong+got["pending"]+got["many"] != 60 || got["pending"] > 1 {
+		if wrong := got["asking.join.wrong.invite"]; wrong > join.GuessesOfAddress || wrong+got["pending"] < join.GuessesOfAddress || wrong+got["pending"]+got["many"] != 60 || got["pending"] > 1 {
 			t.Errorf("answers %v", got)
 		}
 	})
