@@ -73,22 +73,40 @@ type Choice struct {
 const rowSQL = `SELECT ` + listedColumns + `, coalesce(c.label, '') AS code_label, coalesce(m.job_number, '') AS job_number, g.capacity, g.member_count, g.series_id, g.join_mode, g.rules_version AS rules_now,
 	coalesce((SELECT pm.name FROM members pm WHERE pm.id = r.proposed_by), '') AS proposer,
 	coalesce((SELECT min(p.path) FROM member_departments md JOIN departments p ON p.id = md.department_id WHERE md.member_id = r.member_id), '') AS person_path` +
-	listedFrom + ` LEFT JOIN codes c ON c.id = r.code_id WHERE `
+	listedFrom + ` LEFT JOIN codes c ON c.id = r.code_id WHERE r.id IN ?`
+
+// foundFrom is the little of rowSQL that says which requests stand on a page.
+const foundFrom = ` FROM join_requests r JOIN groups g ON g.id = r.group_id`
 
 // Queue lists the requests that by may decide.
 func (s *Service) Queue(ctx context.Context, by access.Actor, f Filter) (Queue, error) {
 	tx := s.db.WithContext(ctx)
-	where, args := mine(by)
+	where, args, err := mineByPlace(tx, by)
+	if err != nil {
+		return Queue{}, err
+	}
 	more, moreArgs, order := f.sql()
-	var rows []Row
-	err := tx.Raw(rowSQL+where+more+order+" LIMIT ?", append(slices.Concat(args, moreArgs), PageSize+1)...).Scan(&rows).Error
+	from := foundFrom
+	if f.Search != "" {
+		from += " LEFT JOIN members m ON m.id = r.member_id"
+	}
+	// First which, then what they say: the plan of the one depends on who asks
+	// and is made anew each time, so it is to be a small one.
+	var ids []int64
+	err = tx.Raw("SELECT r.id"+from+" WHERE "+where+more+order+" LIMIT ?", append(slices.Concat(args, moreArgs), PageSize+1)...).Scan(&ids).Error
 	if err != nil {
 		return Queue{}, fmt.Errorf("list requests: %w", err)
 	}
+	var rows []Row
+	if len(ids) > 0 {
+		if err := tx.Raw(rowSQL+order, ids).Scan(&rows).Error; err != nil {
+			return Queue{}, fmt.Errorf("read requests: %w", err)
+		}
+	}
 	q := Queue{Rows: rows}
-	if len(rows) > PageSize {
-		q.Rows = rows[:PageSize]
-		q.Next = f.cursor(q.Rows[PageSize-1])
+	if len(ids) > PageSize && len(rows) > 0 {
+		q.Rows = rows[:min(len(rows), PageSize)]
+		q.Next = f.cursor(q.Rows[len(q.Rows)-1])
 	}
 	return q, finish(tx, by, q.Rows)
 }
