@@ -48,6 +48,8 @@ type Request struct {
 	RealName     bool   // a guest was told to give the real name
 	Company      string // of a guest
 	ProposedBy   *int64 // the member who asked in this one's name
+
+	Signs `gorm:"embedded"`
 }
 
 // TableName is for gorm.
