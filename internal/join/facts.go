@@ -24,6 +24,7 @@ type Facts struct {
 	Before   []Past   // the person's other requests that the reader may decide on, by outcome
 	GroupsIn []string // some groups in the reader's scope the person is in
 	GroupsN  int      // how many those are
+	Answers  []Answer // what they said beside the note
 }
 
 // Past counts requests with one outcome.
@@ -35,7 +36,7 @@ type Past struct {
 // groupsShown is how many of a person's groups are named.
 const groupsShown = 3
 
-// addFacts reads them for a page, two statements in all.
+// addFacts reads them for a page, three statements in all.
 func addFacts(tx *gorm.DB, by access.Actor, rows []Row) error {
 	where, args := mine(by)
 	members, guests := people(rows)
@@ -45,7 +46,16 @@ func addFacts(tx *gorm.DB, by access.Actor, rows []Row) error {
 	if err := addGroups(tx, rows, members, guests, where, args); err != nil {
 		return err
 	}
+	ids := make([]int64, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	answers, err := AnswersOf(tx, ids...)
+	if err != nil {
+		return err
+	}
 	for i := range rows {
+		rows[i].Answers = answers[rows[i].ID]
 		if !by.Holds(access.ScansSee, rows[i].GroupPath) {
 			rows[i].From.Address = ""
 		}

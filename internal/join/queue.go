@@ -215,9 +215,9 @@ func (f Filter) sql(tx *gorm.DB, now time.Time) (string, []any, string, error) {
 	}
 	switch f.Answered {
 	case "yes":
-		and("(r.note <> '')")
+		and("(r.note <> '' OR EXISTS (SELECT 1 FROM request_answers a WHERE a.request_id = r.id))")
 	case "no":
-		and("r.note = ''")
+		and("r.note = '' AND NOT EXISTS (SELECT 1 FROM request_answers a WHERE a.request_id = r.id)")
 	}
 	if f.among != nil {
 		and("r.id IN ?", f.among)

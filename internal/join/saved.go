@@ -113,6 +113,9 @@ func (s *Service) ChangeView(ctx context.Context, by access.Actor, id int64, act
 		} else if err != nil {
 			return fmt.Errorf("read a view: %w", err)
 		}
+		if err := access.Check(by, access.RequestsDecide, access.Object{}); err != nil {
+			return err
+		}
 		switch action {
 		case "delete":
 			err = tx.Where("id = ?", id).Delete(&SavedView{}).Error
