@@ -180,6 +180,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	p.scans.Start(ctx)
 	workers.Go(func() { p.trail.RunSealer(ctx, p.db, p.log, p.checkpoint()) })
 	workers.Go(func() { p.trail.RunWatch(ctx, p.db, p.log) })
+	workers.Go(func() { p.trail.RunVerifier(ctx, p.db, p.log) })
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
 	workers.Go(func() { p.press.Work(ctx) })

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -267,9 +268,9 @@ func objectsNamed(db *gorm.DB, kind, text string) (found []Object, err error) {
 // objectsMost is how many objects of a kind a name may stand for.
 const objectsMost = 20
 
-// every walks each branch from an id, exclusive, down to another. inner selects
+// every walks each branch from an id, exclusive, down. inner selects
 // from audit_entries e; its two %s are the condition and the order.
-func (q *query) every(inner string, top, least int64, args []any) (string, []any) {
+func (q *query) every(inner string, top int64, args []any) (string, []any) {
 	branches := q.branches
 	if len(branches) == 0 {
 		branches = []branch{{}}
@@ -277,18 +278,18 @@ func (q *query) every(inner string, top, least int64, args []any) (string, []any
 	texts := make([]string, len(branches))
 	var all []any
 	for i, b := range branches {
-		where, order, values := b.between(database.Postgres(q.db), top, least)
+		where, order, values := b.between(database.Postgres(q.db), top)
 		texts[i] = "SELECT * FROM (" + fmt.Sprintf(inner, where, order) + ") b"
 		all = append(append(all, values...), args...)
 	}
 	return "(" + strings.Join(texts, " UNION ALL ") + ") b", all
 }
 
-// between is the part of the index from top down to least. PostgreSQL takes
+// between is the part of the index from top down. PostgreSQL takes
 // "column = value ORDER BY id" for a reason to walk the primary key, which is
 // endless when all that fits is old; when the last column is compared together
 // with the id, no index but the right one gives the order.
-func (b branch) between(postgres bool, top, least int64) (where, order string, args []any) {
+func (b branch) between(postgres bool, top int64) (where, order string, args []any) {
 	last := len(b.columns) - 1
 	for i, c := range b.columns {
 		if !postgres || i < last {
@@ -297,10 +298,10 @@ func (b branch) between(postgres bool, top, least int64) (where, order string, a
 		}
 	}
 	if !postgres || last < 0 {
-		return where + "e.id < ? AND e.id >= ?" + b.also, "e.id DESC", append(args, top, least)
+		return where + "e.id < ?" + b.also, "e.id DESC", append(args, top)
 	}
 	row, value := "("+b.columns[last]+", e.id)", b.values[last]
-	return where + row + " < (?, ?) AND " + row + " >= (?, ?)" + b.also, b.columns[last] + " DESC, e.id DESC", append(args, value, top, value, least)
+	return where + row + " < (?, ?) AND " + row + " >= (?, ?)" + b.also, b.columns[last] + " DESC, e.id DESC", append(args, value, top, value, 0)
 }
 
 // each is how many entries of a branch one page looks at.
@@ -311,9 +312,10 @@ func (q *query) floor() (int64, error) {
 	if len(q.rest) == 0 {
 		return 0, nil
 	}
-	inner, args := q.every("SELECT e.id FROM audit_entries e WHERE %s ORDER BY %s LIMIT 1 OFFSET ?", q.top(), q.least, []any{q.each()})
+	inner, args := q.every("SELECT e.id FROM audit_entries e WHERE %s ORDER BY %s LIMIT 1 OFFSET ?", q.top(), []any{q.each()})
 	var ids []int64
-	if err := q.db.Raw("SELECT b.id FROM "+inner+" ORDER BY b.id DESC LIMIT 1", args...).Scan(&ids).Error; err != nil || len(ids) == 0 {
+	err := q.db.Raw("SELECT b.id FROM "+inner+" ORDER BY b.id DESC LIMIT 1", args...).Scan(&ids).Error
+	if err != nil || len(ids) == 0 || ids[0] <= q.least {
 		return 0, err
 	}
 	return ids[0], nil
@@ -326,11 +328,18 @@ func (q *query) top() int64 {
 	return 1 << 62
 }
 
-func (q *query) where() string {
-	if len(q.rest) == 0 {
-		return ""
+// inner reads a page's part of one branch, not below least. PostgreSQL would not
+// stop there, but at the end of the branch: there, what the index does not narrow
+// is asked of as many entries as the page looks at, taken first.
+func (q *query) inner(least int64) string {
+	from := "audit_entries e WHERE %[1]s AND "
+	switch {
+	case len(q.rest) == 0:
+		return "SELECT e.id FROM audit_entries e WHERE %s ORDER BY %s LIMIT ?"
+	case database.Postgres(q.db):
+		from = fmt.Sprintf("(SELECT * FROM audit_entries e WHERE %%[1]s ORDER BY %%[2]s LIMIT %d) e WHERE ", q.each()+1)
 	}
-	return " AND " + strings.Join(q.rest, " AND ")
+	return "SELECT e.id FROM " + from + "e.id >= " + strconv.FormatInt(least, 10) + " AND " + strings.Join(q.rest, " AND ") + " ORDER BY %[2]s LIMIT ?"
 }
 
 // page returns the ids of a page and where the next one begins.
@@ -339,8 +348,7 @@ func (q *query) page(limit int) (ids []int64, next int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	inner, args := q.every("SELECT e.id FROM audit_entries e WHERE %s"+q.where()+" ORDER BY %s LIMIT ?", q.top(), max(floor, q.least),
-		append(slices.Clone(q.args), limit+1))
+	inner, args := q.every(q.inner(max(floor, q.least)), q.top(), append(slices.Clone(q.args), limit+1))
 	if err := q.db.Raw("SELECT b.id FROM "+inner+" ORDER BY b.id DESC LIMIT ?", append(args, limit+1)...).Scan(&ids).Error; err != nil {
 		return nil, 0, err
 	}

@@ -31,7 +31,7 @@ const earlierLimit = 10
 func (s *Service) Open(ctx context.Context, by access.Actor, id int64) (Detail, error) {
 	tx := s.db.WithContext(ctx)
 	var rows []Row
-	if err := tx.Raw(rowSQL+"r.id = ?", id).Scan(&rows).Error; err != nil {
+	if err := tx.Raw(rowSQL, []int64{id}).Scan(&rows).Error; err != nil {
 		return Detail{}, fmt.Errorf("read the request: %w", err)
 	}
 	if len(rows) == 0 {
