@@ -28,6 +28,7 @@ type things struct {
 	gone, bulk                             int64  // a departed member; the author's bulk edit
 	batch                                  int64  // of new groups: a draft of the reader's own
 	view, decisions                        int64  // of the queue: the author's view, and draft to decide many
+	hook, message                          int64  // a webhook's endpoint, and a message to it
 }
 
 // unique is shared by tests that run side by side.
@@ -127,6 +128,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if err := s.db.Raw("SELECT min(id) FROM group_presets").Scan(&o.preset).Error; err != nil {
 		s.t.Fatal(err)
 	}
+	o.hook, o.message = s.noticed(author)
 	return o
 }
 

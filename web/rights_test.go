@@ -79,7 +79,9 @@ func atGrant(o things) []any { return []any{o.role, o.grant} }
 
 func atRound(o things) []any { return []any{o.round} }
 
-func atPreset(o things) []any { return []any{o.preset} }
+func atHook(o things) []any    { return []any{o.hook} }
+func atMessage(o things) []any { return []any{o.message} }
+func atPreset(o things) []any  { return []any{o.preset} }
 
 func atBatch(o things) []any { return []any{o.batch} }
 
