@@ -42,6 +42,7 @@ func renewTime(c echo.Context) {
 // limitTime bounds the request, and lets renewTime start the time anew. stop frees what it took.
 func limitTime(c echo.Context, wait time.Duration) (stop func()) {
 	whole := c.Request().Context()
+	c.Set(wholeKey, whole)
 	ctx, cancel := context.WithTimeout(whole, wait)
 	c.SetRequest(c.Request().WithContext(ctx))
 	c.Set(renewKey, func() {
@@ -149,6 +150,9 @@ func (s *server) dress(c echo.Context, org directory.Organisation, a access.Acto
 	}
 	if c.Request().Method == http.MethodGet && !wantsJSON(c) {
 		var err error
+		if chrome.Notices, err = s.Notices.Unread(ctx, a, views.CountLimit+1); err != nil {
+			return err
+		}
 		if chrome.CanRequests {
 			if chrome.Requests, err = s.Joins.Waiting(ctx, a, views.CountLimit+1); err != nil {
 				return err

@@ -58,9 +58,11 @@ type props struct {
 	department, member, membership string
 	run, approval, preset, waiter  string
 	print, image, channel, round   string
-	batch                          string
+	batch, view, decisions         string
+	invites                        string
 	role, grant                    string
 	entry                          string
+	hook, message                  string
 }
 
 func (s *site) props() props {
@@ -74,6 +76,7 @@ func (s *site) props() props {
 		room, s.colleague(s.w.Platform).MemberID, s.clock.Now()))
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
+	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", room, s.clock.Now()))
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
 	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
 	p.image = fmt.Sprint(s.count("SELECT id FROM entry_images"))
@@ -95,10 +98,14 @@ func (s *site) props() props {
 	p.role, p.grant = fmt.Sprint(role), fmt.Sprint(s.insert(`INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at)
 		VALUES (?, ?, ?, ?, ?)`, role, s.w.OtherStaff.MemberID, s.w.Marketing, s.w.Super.MemberID, s.clock.Now()))
 	p.round = fmt.Sprint(s.round())
+	p.view = fmt.Sprint(s.insert("INSERT INTO request_views (member_id, name, query, created_at) VALUES (?, '访客', 'kind=guest', ?)", s.w.Super.MemberID, s.clock.Now()))
+	p.decisions = fmt.Sprint(s.insert("INSERT INTO request_runs (created_by, approve, total, created_at) VALUES (?, ?, 1, ?)", s.w.Super.MemberID, true, s.clock.Now()))
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
 	p.entry = fmt.Sprint(s.count("SELECT min(id) FROM audit_entries"))
+	hook, message := s.noticed(s.w.Super)
+	p.hook, p.message = fmt.Sprint(hook), fmt.Sprint(message)
 	return p
 }
 
@@ -110,7 +117,8 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role}
+		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message,
+		"views": p.view, "runs": p.decisions}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -126,6 +134,8 @@ func (p props) path(pattern string) string {
 			parts[i] = "1"
 		case ":grant":
 			parts[i] = p.grant
+		case ":batch":
+			parts[i] = p.invites
 		case ":waiter":
 			parts[i] = p.waiter
 		case ":token", ":ticket":
@@ -250,7 +260,10 @@ func (p props) fields() [][]string {
 		{"/contacts/import", "file", "", "dry_run", "on", "whole", "on", "ask", "on", "depart", "研发中心"},
 		{"/contacts/import/:id/columns", "column_0", "name", "column_1", "phone"}, {"/contacts/import/:id/apply", "depart", "on", "reason", "x", "typed", "1"}, {"/contacts/import/:id/cancel", "x", ""},
 		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
-		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"}, {"/groups/:id/rules/accept", "rules", "1"}, {"/groups/:id/convert", "x", ""},
+		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"},
+		{"/groups/:id/asking", "invite", "on", "last4", "on", "question", "几楼？", "answers", "三楼", "domains", "example.com", "version", "0", "field1_key", "", "field1_label", "为什么", "field1_kind", "choice",
+			"field1_options", "甲\n乙", "field1_required", "on"},
+		{"/groups/:id/invites", "label", "展会", "quantity", "2", "uses", "1", "until", ""}, {"/groups/:id/invites/:batch/revoke", "number", ""}, {"/join/draft", "note", "x", "q1", "x"}, {"/groups/:id/rules/accept", "rules", "1"}, {"/groups/:id/convert", "x", ""},
 		{"/groups/:id/members/:membership/restore", "x", ""}, append([]string{"/groups/:id/propose"}, one...),
 		{"/groups/:id/codes", "label", "门", "validity", "until", "valid_until", "2026-12-12", "confirm_permanent", "on", "daily_cap", "1",
 			"total_cap", "2", "networks", "10.0.0.0/8", "audience", p.department, "valid_from", "", "redirect", "", "preset", ""},
@@ -258,6 +271,8 @@ func (p props) fields() [][]string {
 		{"/join/wait", "password", ""}, {"/join/unwait", "x", ""},
 		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
 		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
+		{"/requests/views", "name", "x", "default", "on", "back", "kind=guest"}, {"/requests/views/:id", "action", "default", "back", ""},
+		{"/requests/runs", "decision", "reject", "reason", "x", "back", "q=x"}, {"/requests/runs/:id/start", "x", ""}, {"/requests/runs/:id/cancel", "x", ""},
 		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit", "format", "csv", "group", "", "note", "x"}, {"/audit/verify", "x", ""},
 		{"/settings/organisation", "name", "晨星", "timezone", "Asia/Shanghai", "language", "zh-CN"},
 		append([]string{"/settings/policies"}, p.policies()...),
@@ -268,12 +283,17 @@ func (p props) fields() [][]string {
 		append([]string{"/settings/roles/appoint"}, one...), append([]string{"/settings/roles/remove"}, one...), {"/settings/devices/end", "id", "x", "others", ""},
 		{"/prints", "group", "", "state", "live", "format", "png", "size", "512", "margin", "4", "ecc", "M", "logo", "", "paper", "a4", "lang", "zh", "copies", ""},
 		{"/prints/:id/cancel", "x", ""}, {"/settings/organisation/logo", "logo", ""}, {"/settings/organisation/logo/remove", "x", ""},
-		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "company", "x", "rules", "1", "answer", "", "invite_code", "", "password", "", "phone_last4", ""},
-		{"/join/withdraw", "x", ""}, {"/login", "phone", "13900000009", "password", "", "next", "/", "resend", ""},
+		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "company", "x", "rules", "1", "answer", "", "invite_code", "", "password", "", "phone_last4", "", "email", "", "q1", ""},
+		{"/join/withdraw", "x", ""}, {"/join/word", "word", "x"}, {"/login", "phone", "13900000009", "password", "", "next", "/", "resend", ""},
 		{"/login/verify", "code", "123456", "next", "/"}, {"/login/link/:token", "x", ""}, {"/setup/:token", "organisation", "x", "timezone", "UTC", "name", "x", "phone", "1", "password", "x", "language", "en"},
 		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/note", "note", "x"}, {"/approvals/:id/withdraw", "x", ""},
 		{"/codes/:id/regenerate", "reason", "x"}, {"/codes/:id/revoke", "reason", "x"}, {"/groups/:id/members/:membership/remove", "x", ""},
 		{"/contacts/members/:id/depart", "reason", "x"}, {"/groups/:id/disband", "reason", "x", "confirm_name", "x"}, {"/contacts/departments/:id/delete", "x", ""},
+		{"/notices/read", "id", "", "open", ""}, {"/notices/settings", "mail", "on", "sms", "on", "digest", "daily", "quiet_from", "22:00", "quiet_to", "07:00", "language", "en"},
+		{"/settings/mail", "host", "smtp.example.com", "port", "587", "security", "tls", "username", "x", "password", "x", "sender", "door@example.com"}, {"/settings/mail/test", "x", ""},
+		{"/settings/webhooks", "label", "x", "url", "https://hooks.example.com/", "kind", "request.approved"}, {"/settings/webhooks/:id/secret", "x", ""},
+		{"/settings/webhooks/:id", "label", "x", "url", "https://hooks.example.com/", "kind", "request.approved", "enabled", "on"}, {"/settings/webhooks/:id/rotate", "x", ""},
+		{"/settings/webhooks/:id/test", "x", ""}, {"/settings/messages/:id/retry", "back", ""}, {"/settings/messages/thaw", "x", ""}, {"/settings/webhooks/:id/delete", "x", ""},
 		{"/settings/roles/:id/grants/:grant/withdraw", "x", ""}, {"/settings/roles/:id/delete", "x", ""},
 		{"/logout", "x", ""},
 	}

@@ -19,6 +19,7 @@ type things struct {
 	above                                  int64  // the department above
 	free                                   int64  // a member who is in no group
 	waiter                                 int64  // who waits for a seat
+	invites                                int64  // a batch of invite codes
 	image                                  int64  // of the group's chat
 	removed                                int64  // a stay that the reader has just ended
 	started                                string // a group that a member started
@@ -27,6 +28,8 @@ type things struct {
 	round                                  int64  // in which heads confirm
 	gone, bulk                             int64  // a departed member; the author's bulk edit
 	batch                                  int64  // of new groups: a draft of the reader's own
+	view, decisions                        int64  // of the queue: the author's view, and draft to decide many
+	hook, message                          int64  // a webhook's endpoint, and a message to it
 }
 
 // unique is shared by tests that run side by side.
@@ -82,6 +85,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		groupID, codeID, o.free, now)
 	o.waiter = s.insert("INSERT INTO waiting_list (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '候补', '+8613600000009', ?)",
 		groupID, codeID, s.colleague(department).MemberID, now)
+	o.invites = s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", groupID, now)
 	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
 	s.exec("INSERT INTO import_files (import_id, content) VALUES (?, ?)", o.run, []byte("name,phone\nEve,13600000007\n"))
@@ -89,6 +93,9 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	zip := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'application/zip', ?, ?)", []byte("PK"), now)
 	o.print = s.insert(`INSERT INTO print_runs (created_by, params, state, done, total, file_id, file_name, created_at, finished_at)
 		VALUES (?, '{"Format":"svg","Look":{"Size":512,"Margin":4,"ECC":"M"},"Lang":"zh-CN"}', 'done', 1, 1, ?, 'codes.zip', ?, ?)`, author.MemberID, zip, now, now)
+	o.view = s.insert("INSERT INTO request_views (member_id, name, query, created_at) VALUES (?, ?, 'kind=guest', ?)", author.MemberID, fmt.Sprint("v", unique.Load()), now)
+	o.decisions = s.insert("INSERT INTO request_runs (created_by, approve, total, created_at) VALUES (?, ?, 1, ?)", author.MemberID, true, now)
+	s.exec("INSERT INTO request_run_items (run_id, position, request_id) VALUES (?, 1, ?)", o.decisions, o.request)
 	o.batch = s.insert("INSERT INTO group_batches (kind, state, params, created_by, created_at) VALUES ('create', 'draft', '{}', ?, ?)", author.MemberID, now)
 	s.exec("INSERT INTO group_batch_rows (batch_id, row_number, name, content) VALUES (?, 1, '群', ?)", o.batch,
 		fmt.Sprintf(`{"Line":1,"Name":"Club","Type":"internal","Home":"%d","Capacity":"9","Purpose":"x","JoinMode":"approval"}`, department))
@@ -123,6 +130,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	if err := s.db.Raw("SELECT min(id) FROM group_presets").Scan(&o.preset).Error; err != nil {
 		s.t.Fatal(err)
 	}
+	o.hook, o.message = s.noticed(author)
 	return o
 }
 

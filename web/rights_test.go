@@ -47,7 +47,8 @@ func atGroup(o things) []any { return []any{o.gid} }
 
 func atSeat(o things) []any { return []any{o.gid, o.seat} }
 
-func atWaiter(o things) []any { return []any{o.gid, o.waiter} }
+func atInvites(o things) []any { return []any{o.gid, o.invites} }
+func atWaiter(o things) []any  { return []any{o.gid, o.waiter} }
 
 func atRemoved(o things) []any { return []any{o.gid, o.removed} }
 
@@ -79,11 +80,15 @@ func atGrant(o things) []any { return []any{o.role, o.grant} }
 
 func atRound(o things) []any { return []any{o.round} }
 
-func atPreset(o things) []any { return []any{o.preset} }
+func atHook(o things) []any    { return []any{o.hook} }
+func atMessage(o things) []any { return []any{o.message} }
+func atPreset(o things) []any  { return []any{o.preset} }
 
 func atBatch(o things) []any { return []any{o.batch} }
 
-func atEntry(o things) []any { return []any{o.entry} }
+func atEntry(o things) []any     { return []any{o.entry} }
+func atView(o things) []any      { return []any{o.view} }
+func atDecisions(o things) []any { return []any{o.decisions} }
 
 // sends are fields that hold for whatever thing.
 func sends(pairs ...string) func(things) []string {

@@ -18,6 +18,7 @@ import (
 	"doorplate/internal/config"
 	"doorplate/internal/database"
 	"doorplate/internal/directory"
+	"doorplate/internal/events"
 	"doorplate/internal/group"
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
@@ -48,6 +49,8 @@ type program struct {
 	rounds    *recert.Service
 
 	operations *operations.Service
+	notices    *notify.Service
+	hub        *events.Hub
 }
 
 // load reads the environment, prepares the data dir and wires the services. It
@@ -85,6 +88,7 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p := &program{config: cfg, keys: keys, db: db, log: newLog(cfg)}
 	now := func() time.Time { return time.Now().UTC() }
 	p.trail = audit.New(keys, now)
+	p.hub = events.NewHub(db, p.log, now)
 	p.outbox = jobs.New(db, keys, now, p.log)
 	p.directory = directory.New(db, p.trail, now)
 	p.auth = auth.New(db, keys, p.trail, p.outbox, now)
@@ -97,7 +101,9 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.press = press.New(db, p.codes, p.trail, now, cfg.BaseURL, p.log)
 	p.joins = join.New(db, keys, p.trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now)
 	p.directory.OnMove(p.codes.OrphansUnder)
-	p.outbox.Handle("sms", notify.SMSJob(sender(cfg)))
+	sms := sender(cfg)
+	p.notices = notify.New(db, keys, p.trail, now, p.log, notify.Options{BaseURL: cfg.BaseURL, SMS: sms, Mail: mailServer(cfg), AnyAddress: cfg.WebhookAddresses == "any"})
+	p.outbox.Handle("sms", notify.SMSJob(sms))
 	p.directory.OnDepart(
 		directory.Effect{Key: "sessions", End: auth.EndSessions},
 		directory.Effect{Key: "requests", End: join.CancelFor},
@@ -112,6 +118,15 @@ func sender(cfg config.Config) notify.Sender {
 		return notify.NewWebhook(cfg.SMSWebhookURL)
 	}
 	return notify.NewLogSender(os.Stdout)
+}
+
+// mailServer is the environment's, nil when it names none.
+func mailServer(cfg config.Config) *notify.MailServer {
+	if cfg.SMTP.Host == "" {
+		return nil
+	}
+	m := notify.MailServer(cfg.SMTP)
+	return &m
 }
 
 func endMemberships(tx *gorm.DB, _ access.Actor, memberID int64, at time.Time) (int64, error) {

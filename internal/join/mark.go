@@ -28,15 +28,19 @@ func (s *Service) mark(tx *gorm.DB, v visit, out View) error {
 
 // comeFrom copies where the request's scan came from, when it is still there.
 func (r *Request) comeFrom(tx *gorm.DB) error {
+	if r.ScanID == nil {
+		return nil
+	}
 	var from []struct {
 		Channel    string
 		CopySerial int
+		Visitor    string
 	}
-	if err := tx.Table("scans").Select("channel", "copy_serial").Where("id = ?", *r.ScanID).Find(&from).Error; err != nil {
+	if err := tx.Table("scans").Select("channel", "copy_serial", "visitor").Where("id = ?", *r.ScanID).Find(&from).Error; err != nil {
 		return fmt.Errorf("read where the scan came from: %w", err)
 	}
 	for _, f := range from {
-		r.Channel, r.CopySerial = f.Channel, f.CopySerial
+		r.Channel, r.CopySerial, r.Visitor = f.Channel, f.CopySerial, f.Visitor
 	}
 	return nil
 }
