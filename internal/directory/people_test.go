@@ -382,24 +382,3 @@ func TestDepartureAgainstAdmission(t *testing.T) {
 		}
 	})
 }
-
-// Nobody is put where there is nothing, and a department with people in it stays.
-func TestPlacesAreInDepartments(t *testing.T) {
-	onBoth(t, func(t *testing.T, o office) {
-		for _, wrong := range []string{
-			"INSERT INTO member_departments (member_id, department_id) VALUES (1, 2), (1, 999999)",
-			"INSERT INTO member_departments (member_id, department_id) VALUES (1, 999999)",
-			"UPDATE member_departments SET department_id = 999999",
-			fmt.Sprint("DELETE FROM departments WHERE id = ", o.w.Platform),
-		} {
-			if err := o.db.Exec(wrong).Error; err == nil {
-				t.Errorf("taken: %s", wrong)
-			}
-		}
-		empty, err := o.CreateDepartment(ctx, o.w.Super, "空", o.w.Platform)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.exec("DELETE FROM departments WHERE id = ?", empty)
-	})
-}
