@@ -76,7 +76,7 @@ func (s *site) props() props {
 		room, s.colleague(s.w.Platform).MemberID, s.clock.Now()))
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
-	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", room, s.clock.Now()))
+	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, 'fair', 'x', 1, 1, ?)", room, s.clock.Now()))
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
 	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
 	p.image = fmt.Sprint(s.count("SELECT id FROM entry_images"))
