@@ -45,9 +45,8 @@ func TestTheQueueByKeyboard(t *testing.T) {
 	head.Await(`#row` + b + `[data-state="approved"]`)
 	head.Key("a")
 	head.Await(`#row` + a + `[data-state="approved"]`)
-	head.Key("j")
-	focused(head, c)
-	head.Key("a") // there is no seat left
+	focused(head, c) // what is decided hands on to the next
+	head.Key("a")    // there is no seat left
 	head.Await(`#row` + c + `[data-state="pending"] .dp-risk`)
 	head.Run(`(window.fetch = () => new Promise(() => {}), true)`) // it hears nothing now
 	want(t, s.as(s.w.Super).swap("id", c, "decision", "reject", "reason", "下一期再来"), 200)
@@ -60,7 +59,6 @@ func TestTheQueueByKeyboard(t *testing.T) {
 	if !head.Run(`window.same === true`) {
 		t.Error("the page was loaded again")
 	}
-	head.Key("j")
 	focused(head, d)
 	head.Key("r")
 	head.Await(`#reject`)
