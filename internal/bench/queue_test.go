@@ -52,7 +52,7 @@ func asked(t testing.TB, db *gorm.DB, h *hall, group int64, n int) (ids []int64)
 // BenchmarkDecideMany approves 10,000 requests in one run, on a database that
 // really writes. The baseline is a person who decides one by one through the
 // same domain method: 500 of them in each round, right before, counted up to
-// 10,000. It reports the ratio of the times a request costs, and both.
+// 10,000. It reports the ratio of the times a request costs.
 func BenchmarkDecideMany(b *testing.B) {
 	db := durableDB(b)
 	h := newHall(b, db, testkit.Crowd{Departments: 50, Members: 500, Groups: 50, Seats: 100, Requests: 100, Codes: 50, Copies: 1, Audit: 100, Days: 1})
