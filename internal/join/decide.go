@@ -14,6 +14,7 @@ import (
 
 	"doorplate/internal/access"
 	"doorplate/internal/audit"
+	"doorplate/internal/database"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
 )
@@ -149,13 +150,14 @@ func (s *Service) decide(tx *gorm.DB, by access.Actor, d Decision, ids []int64) 
 // holdAll locks applicants and groups in the order everybody locks them.
 func holdAll(tx *gorm.DB, ids []int64) error {
 	var held []int64
+	these, all := database.AnyOf(tx, "id", database.Numbers("id", ids))
 	err := tx.Table("members").Clauses(clause.Locking{Strength: "SHARE"}).
-		Where("id IN (SELECT member_id FROM join_requests WHERE id IN ? AND status = 'pending')", ids).Order("id").Pluck("id", &held).Error
+		Where("id IN (SELECT member_id FROM join_requests WHERE "+these+" AND status = 'pending')", all).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return fmt.Errorf("hold applicants: %w", err)
 	}
 	var asked []int64
-	if err := tx.Table("join_requests").Where("id IN ? AND status = 'pending'", ids).Distinct("group_id").Pluck("group_id", &asked).Error; err != nil {
+	if err := tx.Table("join_requests").Where(these+" AND status = 'pending'", all).Distinct("group_id").Pluck("group_id", &asked).Error; err != nil {
 		return fmt.Errorf("find the groups: %w", err)
 	}
 	if err := group.HoldSeries(tx, asked); err != nil {

@@ -46,8 +46,9 @@ func MarkStage(tx *gorm.DB, stage string, scanIDs ...int64) error {
 		return nil
 	}
 	bit := stageBits[stage]
-	first, err := cohorts(tx, `UPDATE scans SET stages = stages + ? WHERE id IN (SELECT id FROM scans WHERE id IN ? ORDER BY id`+forUpdate(tx)+`)
-		AND (stages & ?) = 0`, bit, scanIDs, bit)
+	these, ids := database.AnyOf(tx, "id", database.Numbers("id", scanIDs))
+	first, err := cohorts(tx, `UPDATE scans SET stages = stages + ? WHERE id IN (SELECT id FROM scans WHERE `+these+` ORDER BY id`+forUpdate(tx)+`)
+		AND (stages & ?) = 0`, bit, ids, bit)
 	if err != nil {
 		return fmt.Errorf("mark the scan's stage: %w", err)
 	}

@@ -92,6 +92,12 @@ func (b *Tab) Attach(name, path string) {
 	b.do("attach "+name, chromedp.SetUploadFiles(chromedp.CSS(`main input[type=file][name="`+name+`"]`), []string{path}))
 }
 
+// Key presses a key where the focus is.
+func (b *Tab) Key(key string) {
+	b.t.Helper()
+	b.do("key "+key, chromedp.KeyEvent(key))
+}
+
 // Press clicks an element and waits for the page it leads to.
 func (b *Tab) Press(css string) {
 	b.t.Helper()
