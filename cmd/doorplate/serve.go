@@ -183,6 +183,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
 	workers.Go(func() { p.press.Work(ctx) })
+	workers.Go(func() { p.joins.Work(ctx, p.log) })
 	workers.Go(func() { p.everyHour(ctx) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
 }
@@ -196,6 +197,7 @@ func (p *program) everyHour(ctx context.Context) {
 		}{
 			{"sweep what expired", p.auth.Sweep},
 			{"index members", p.directory.Reindex},
+			{"index requests", p.joins.Reindex},
 			{"drop printed files", p.press.Sweep},
 			{"plan the next round", p.rounds.Tend},
 			{"look at prints in doubt", p.codes.SettlePrints},
