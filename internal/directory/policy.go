@@ -36,6 +36,7 @@ type Policies struct {
 	NoMobileCreation  bool     // no groups and codes from a phone (req: D39)
 	RecertDays        int      // heads confirm members and codes this often; 0 = never (source: C52, a quarter)
 	RecertGraceDays   int      // and have so long for it before what is not confirmed stands still
+	UndoMinutes       int      // a decision on a request may be taken back for so long; 0 = never
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -46,6 +47,7 @@ func DefaultPolicies() Policies {
 		RefreshDays: 90, ScanTarget: 35, StayTarget: 60, UpstreamWarnHours: 48,
 		StaffGroups: access.CreationOff, GroupCreation: access.CreationOn,
 		RecertDays: 90, RecertGraceDays: 14,
+		UndoMinutes: 10,
 	}
 }
 
@@ -63,6 +65,7 @@ func (p *Policies) fields() map[string]any {
 		"upstream_warn_hours": &p.UpstreamWarnHours,
 		"staff_groups":        &p.StaffGroups, "group_creation": &p.GroupCreation, "no_mobile_creation": &p.NoMobileCreation,
 		"recert_days": &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
+		"undo_minutes": &p.UndoMinutes,
 	}
 }
 

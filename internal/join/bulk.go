@@ -145,12 +145,7 @@ func (w *sweep) settle() error {
 	if len(w.won) == 0 {
 		return nil
 	}
-	status := Rejected
-	if w.d.Approve {
-		status = Approved
-	}
-	done := w.tx.Model(&Request{}).Where("id IN ? AND status = ?", w.won, Pending).
-		Updates(map[string]any{"status": status, "decided_at": w.at, "decided_by": w.by.MemberID, "reason": w.d.Reason})
+	done := w.tx.Model(&Request{}).Where("id IN ? AND status = ?", w.won, Pending).Updates(w.d.columns(w.by, w.at))
 	if done.Error != nil {
 		return fmt.Errorf("decide requests: %w", done.Error)
 	}

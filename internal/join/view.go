@@ -76,6 +76,9 @@ type View struct {
 	Rules        *group.Rules    // with StateForm: to agree to; with StateIn: asked anew
 	Lacks        fault.Invalid   // with StateForm: what the form that proved the number did not give
 	Held         bool            // with StateIn: the membership stands still until a head confirms it; there is no entry
+	Until        *time.Time      // with StateIn: when the stay ends by itself
+	TimeAsked    bool            // with StateIn: more time was asked for
+	Instead      string          // with StateIn: the group that was asked for, when it is another one
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
@@ -124,6 +127,9 @@ func (s *Service) EntryPicture(ctx context.Context, secret string, signedIn *int
 func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	out, err := s.stateOf(tx, v)
 	if err != nil {
+		return out, err
+	}
+	if err := s.addStay(tx, v, &out); err != nil {
 		return out, err
 	}
 	err = s.addRules(tx, v, &out)
