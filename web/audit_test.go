@@ -40,6 +40,14 @@ func (s *site) seal() {
 	}
 }
 
+// verifyAsked does what the verifier of a running server does by itself.
+func (s *site) verifyAsked() {
+	s.t.Helper()
+	if worked, err := s.deps.Trail.VerifyAsked(context.Background(), s.db, s.deps.Log); err != nil || !worked {
+		s.t.Fatal(worked, err)
+	}
+}
+
 func (s *site) count64(sql string, args ...any) (n int64) {
 	s.t.Helper()
 	if err := s.db.Raw(sql, args...).Scan(&n).Error; err != nil {
@@ -188,16 +196,30 @@ func TestCheckpointAndVerifyNow(t *testing.T) {
 			t.Fatal(c, err)
 		}
 		want(t, super.post("/audit/verify"), 303, "/audit")
-		if text := page(t, super.get("/audit")).Find("main").Text(); !strings.Contains(text, "链条完整") {
+		want(t, super.post("/audit/verify"), 303, "/audit") // a double click
+		doc := page(t, super.get("/audit"))
+		if doc.Find("#chain progress").Length() != 1 || doc.Find("form[action='/audit/verify']").Length() != 0 || doc.Find("#chain[hx-get='/audit']").Length() != 1 {
+			t.Error("a verification under way is not shown: ", doc.Find("#chain").Text())
+		}
+		if page(t, s.as(s.w.Head).get("/audit")).Find("#chain progress").Length() != 0 {
+			t.Error("a head sees what only super admins ask for")
+		}
+		s.verifyAsked()
+		doc = page(t, super.get("/audit"))
+		if text := doc.Find("#chain").Text(); !strings.Contains(text, "链条完整") || !strings.Contains(text, "周岚 要求的核对已于") || !strings.Contains(text, "都是原来写下的样子") {
 			t.Error(text)
 		}
-		if n := s.count64("SELECT count(*) FROM audit_entries WHERE action IN ('audit.verify', 'audit.checkpoint')"); n != 2 {
-			t.Errorf("%d entries about it, want 2", n)
+		if doc.Find("#chain progress").Length() != 0 || doc.Find("#chain[hx-get]").Length() != 0 || doc.Find("form[action='/audit/verify']").Length() != 1 {
+			t.Error("a verification that is done still looks like one under way")
+		}
+		if n := s.count64("SELECT count(*) FROM audit_entries WHERE action IN ('audit.verify.ask', 'audit.verify', 'audit.checkpoint')"); n != 3 {
+			t.Errorf("%d entries about it, want 3", n)
 		}
 		want(t, super.get(fmt.Sprintf("/audit/%d", o.entry)), 200)
 		testkit.Unguard(t, s.db)
 		s.exec("UPDATE audit_entries SET object_name = 'y' WHERE id = ?", o.entry)
 		want(t, super.post("/audit/verify"), 303, "/audit")
+		s.verifyAsked()
 		for _, b := range []*browser{super, s.as(s.w.Head)} {
 			if text := page(t, b.get("/audit")).Find("[role=alert]").Text(); !strings.Contains(text, "审计链在第") || !strings.Contains(text, "被改过") {
 				t.Errorf("a broken chain is said as %q", text)

@@ -16,8 +16,8 @@ import (
 	"doorplate/views"
 )
 
-// headCandidates is how many members the choice of a head offers; the others
-// are named by their phone.
+// headCandidates is up to how many members a department's choice of a head lists;
+// in a larger one they are named by their phone.
 const headCandidates = 200
 
 func (s *server) listContacts(c echo.Context) error {
@@ -79,8 +79,10 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 	if p.Node == nil {
 		return fault.NotFound // gone between the two reads
 	}
-	if p.HasSheet, err = s.Press.HasSheet(ctx, by, id); err != nil {
-		return err
+	if d.Groups > 0 || !d.SubtreeIsVisible {
+		if p.HasSheet, err = s.Press.HasSheet(ctx, by, id); err != nil {
+			return err
+		}
 	}
 	p.Lacks = missing(by, access.Object{Path: d.Department.Path}, access.MembersEdit, access.DepartmentsEdit, access.HeadsAppoint)
 	if p.CanDepartments && p.Node.Parent != nil {
@@ -88,7 +90,7 @@ func (s *server) addDepartment(c echo.Context, id int64, p *views.ContactsProps)
 			return err
 		}
 	}
-	if p.Leadership, err = s.Directory.Leadership(ctx, by, id); err != nil || !p.Leadership.CanAppoint {
+	if p.Leadership, err = s.Directory.Leadership(ctx, by, id); err != nil || !p.Leadership.CanAppoint || p.Node.Members > headCandidates {
 		return err
 	}
 	some, err := s.Directory.Members(ctx, by, directory.Search{Department: id, Limit: headCandidates})

@@ -61,6 +61,7 @@ type props struct {
 	batch, view, decisions         string
 	role, grant                    string
 	entry                          string
+	hook, message                  string
 }
 
 func (s *site) props() props {
@@ -101,6 +102,8 @@ func (s *site) props() props {
 	want(s.t, rec, 303)
 	p.approval = last(rec)
 	p.entry = fmt.Sprint(s.count("SELECT min(id) FROM audit_entries"))
+	hook, message := s.noticed(s.w.Super)
+	p.hook, p.message = fmt.Sprint(hook), fmt.Sprint(message)
 	return p
 }
 
@@ -112,7 +115,8 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "views": p.view, "runs": p.decisions}
+		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message,
+		"views": p.view, "runs": p.decisions}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -278,6 +282,11 @@ func (p props) fields() [][]string {
 		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/note", "note", "x"}, {"/approvals/:id/withdraw", "x", ""},
 		{"/codes/:id/regenerate", "reason", "x"}, {"/codes/:id/revoke", "reason", "x"}, {"/groups/:id/members/:membership/remove", "x", ""},
 		{"/contacts/members/:id/depart", "reason", "x"}, {"/groups/:id/disband", "reason", "x", "confirm_name", "x"}, {"/contacts/departments/:id/delete", "x", ""},
+		{"/notices/read", "id", "", "open", ""}, {"/notices/settings", "mail", "on", "sms", "on", "digest", "daily", "quiet_from", "22:00", "quiet_to", "07:00", "language", "en"},
+		{"/settings/mail", "host", "smtp.example.com", "port", "587", "security", "tls", "username", "x", "password", "x", "sender", "door@example.com"}, {"/settings/mail/test", "x", ""},
+		{"/settings/webhooks", "label", "x", "url", "https://hooks.example.com/", "kind", "request.approved"}, {"/settings/webhooks/:id/secret", "x", ""},
+		{"/settings/webhooks/:id", "label", "x", "url", "https://hooks.example.com/", "kind", "request.approved", "enabled", "on"}, {"/settings/webhooks/:id/rotate", "x", ""},
+		{"/settings/webhooks/:id/test", "x", ""}, {"/settings/messages/:id/retry", "back", ""}, {"/settings/messages/thaw", "x", ""}, {"/settings/webhooks/:id/delete", "x", ""},
 		{"/settings/roles/:id/grants/:grant/withdraw", "x", ""}, {"/settings/roles/:id/delete", "x", ""},
 		{"/logout", "x", ""},
 	}

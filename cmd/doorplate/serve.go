@@ -180,12 +180,15 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	p.scans.Start(ctx)
 	workers.Go(func() { p.trail.RunSealer(ctx, p.db, p.log, p.checkpoint()) })
 	workers.Go(func() { p.trail.RunWatch(ctx, p.db, p.log) })
+	workers.Go(func() { p.trail.RunVerifier(ctx, p.db, p.log) })
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
+	workers.Go(func() { p.directory.RunIndex(ctx, p.log) })
 	workers.Go(func() { p.press.Work(ctx) })
 	workers.Go(func() { p.joins.Work(ctx, p.log) })
 	workers.Go(func() { p.everyHour(ctx) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
+	workers.Go(func() { p.notices.Run(ctx) })
 }
 
 // everyHour does the work that only time causes.
@@ -196,13 +199,14 @@ func (p *program) everyHour(ctx context.Context) {
 			do   func(context.Context) error
 		}{
 			{"sweep what expired", p.auth.Sweep},
-			{"index members", p.directory.Reindex},
 			{"index requests", p.joins.Reindex},
 			{"drop printed files", p.press.Sweep},
 			{"plan the next round", p.rounds.Tend},
 			{"look at prints in doubt", p.codes.SettlePrints},
 			{"look at codes in doubt", p.codes.SettleDoubts},
 			{"add up the days", p.scans.SumDays},
+			{"announce dying chat images", p.notices.Remind},
+			{"delete old messages", p.notices.Sweep},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err
@@ -223,7 +227,7 @@ func (p *program) everyHour(ctx context.Context) {
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
 		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db, p.trail), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press, Rounds: p.rounds, Operations: p.operations,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press, Rounds: p.rounds, Operations: p.operations, Notices: p.notices,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

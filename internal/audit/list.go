@@ -168,6 +168,7 @@ type State struct {
 	Head     string
 	At       time.Time // of the newest sealed entry
 	Verified Verified
+	Run      *Run // the newest verification that somebody asked for
 }
 
 // State reads the head of the chain and how far it is verified.
@@ -194,5 +195,8 @@ func (l *Log) State(ctx context.Context, by access.Actor) (State, error) {
 		return s, err
 	}
 	s.Verified = w.Verified
+	if s.Run, err = l.trail.lastRun(db); err != nil {
+		return s, err
+	}
 	return s, db.Raw("SELECT EXISTS (SELECT 1 FROM audit_unsealed)").Scan(&s.Waiting).Error
 }

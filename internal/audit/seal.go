@@ -2,9 +2,11 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"gorm.io/gorm"
@@ -15,6 +17,11 @@ import (
 
 // sealBatch is how many entries one sealing transaction takes.
 const sealBatch = 1000
+
+// gather is how long the sealer lets the transaction that woke it commit, and
+// others join its batch. Each batch is a commit of its own that business waits
+// beside; an entry has to be sealed within a second.
+const gather = 100 * time.Millisecond
 
 type unsealed struct{ EntryID int64 }
 
@@ -53,8 +60,7 @@ func (t *Trail) RunSealer(ctx context.Context, db *gorm.DB, log *slog.Logger, ch
 			return
 		case <-tick.C:
 		case <-t.wake:
-			// Let the transaction that woke us commit, and others join the batch.
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(gather)
 		}
 		if err := t.sealAndKeep(ctx, db, log, checkpoint); err != nil && ctx.Err() == nil {
 			log.Error("sealing the audit trail", "err", err)
@@ -120,9 +126,7 @@ func (t *Trail) sealBatch(ctx context.Context, db *gorm.DB, log *slog.Logger, wa
 		if err != nil || !mine {
 			return err
 		}
-		var entries []Entry
-		err = tx.Raw(`SELECT e.* FROM audit_unsealed u JOIN audit_entries e ON e.id = u.entry_id
-			ORDER BY u.entry_id LIMIT ?`, sealBatch).Scan(&entries).Error
+		entries, err := queued(tx)
 		if err != nil {
 			return err
 		}
@@ -133,6 +137,14 @@ func (t *Trail) sealBatch(ctx context.Context, db *gorm.DB, log *slog.Logger, wa
 		return 0, fmt.Errorf("seal: %w", err)
 	}
 	return n, nil
+}
+
+// queued reads the next entries that wait for their seals.
+func queued(tx *gorm.DB) (entries []Entry, err error) {
+	var e Entry
+	rows, err := tx.Raw("SELECT "+entryColumns+" FROM audit_unsealed u JOIN audit_entries e ON e.id = u.entry_id ORDER BY u.entry_id LIMIT ?", sealBatch).Rows()
+	err = eachRow(rows, err, e.fields(), func() { entries = append(entries, e) })
+	return entries, err
 }
 
 // sealLock is the advisory lock of whoever seals. A lock on the table would ask
@@ -177,10 +189,41 @@ func (t *Trail) append(tx *gorm.DB, entries []Entry, log *slog.Logger) error {
 	if len(seals) == 0 {
 		return nil
 	}
+	if database.Postgres(tx) {
+		return appendAtOnce(tx, seals, sealed)
+	}
 	if err := tx.CreateInBatches(&seals, 500).Error; err != nil {
 		return err
 	}
 	return tx.Where("entry_id IN ?", sealed).Delete(&unsealed{}).Error
+}
+
+// appendAtOnce writes a batch with two statements of always the same text: a
+// thousand parameters would be parsed anew for each size of a batch.
+func appendAtOnce(tx *gorm.DB, seals []Seal, sealed []int64) error {
+	text, err := json.Marshal(seals)
+	if err != nil {
+		return err
+	}
+	err = tx.Exec(`INSERT INTO audit_seals (seq, entry_id, previous, hash)
+		SELECT s.seq, i.id, s.previous, s.hash FROM json_to_recordset(CAST(? AS json)) AS s (seq bigint, previous text, hash text)
+		JOIN unnest(CAST(? AS bigint[])) WITH ORDINALITY AS i (id, nth) ON i.nth = s.seq - ? + 1`, string(text), idList(sealed), seals[0].Seq).Error
+	if err != nil {
+		return err
+	}
+	return tx.Exec("DELETE FROM audit_unsealed WHERE entry_id = ANY (CAST(? AS bigint[]))", idList(sealed)).Error
+}
+
+// idList is an array as PostgreSQL reads it.
+func idList(ids []int64) string {
+	b := []byte{'{'}
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, id, 10)
+	}
+	return string(append(b, '}'))
 }
 
 func (s Seal) head() Head { return Head{Seq: s.Seq, Hash: s.Hash} }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -184,6 +185,11 @@ func (w *walker) end() {
 // it. known are heads seen earlier and elsewhere: a chain that lost one of them
 // was cut off or rewritten. The checkpoints kept in the database are looked at too.
 func (t *Trail) Verify(ctx context.Context, db *gorm.DB, known ...Head) (Report, error) {
+	return t.verify(ctx, db, func(int64) error { return nil }, known...)
+}
+
+// verify is Verify that tells how far it is, and ends with the error that comes back.
+func (t *Trail) verify(ctx context.Context, db *gorm.DB, tell func(done int64) error, known ...Head) (Report, error) {
 	r := Report{MACChecked: true}
 	db = db.WithContext(ctx)
 	last, err := lastSeal(db)
@@ -196,15 +202,17 @@ func (t *Trail) Verify(ctx context.Context, db *gorm.DB, known ...Head) (Report,
 	}
 	w := newWalker(&t.keys, append(kept, known...))
 	r.Checkpoints, r.Signed = len(w.known), len(kept)
+	var stopped error
 	err = eachChunk(ctx, db, 0, last.Seq, func(chunk []sealed) bool {
 		for i := range chunk {
 			if !w.step(&chunk[i]) {
 				return false
 			}
 		}
-		return true
+		stopped = tell(w.head.Seq)
+		return stopped == nil
 	})
-	if err != nil {
+	if err := errors.Join(err, stopped); err != nil {
 		return r, fmt.Errorf("verify: %w", err)
 	}
 	w.end()

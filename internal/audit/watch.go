@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
-	"doorplate/internal/access"
 	"doorplate/internal/fault"
 )
 
@@ -64,7 +64,7 @@ func (t *Trail) watchedMAC(w watched) string {
 // readWatched reads the state; one that we did not write counts as none.
 func (t *Trail) readWatched(db *gorm.DB) (w watched, err error) {
 	var rows []watched
-	if err := db.Raw("SELECT * FROM audit_verified WHERE id = 1").Scan(&rows).Error; err != nil {
+	if err := db.Table("audit_verified").Where("id = 1").Find(&rows).Error; err != nil {
 		return w, fmt.Errorf("read how far the trail is verified: %w", err)
 	}
 	if len(rows) == 1 && rows[0].MAC == t.watchedMAC(rows[0]) {
@@ -157,7 +157,18 @@ func (t *Trail) Watch(ctx context.Context, db *gorm.DB, log *slog.Logger) error 
 		log.Error("the audit trail is broken; run doorplate audit verify", "entry", broken.Seq, "id", broken.Entry, "cause", broken.Cause())
 		w.broke(broken, t.stamp())
 	}
-	return t.saveWatched(db, w)
+	return db.Transaction(func(tx *gorm.DB) error {
+		since, err := t.holdWatched(tx)
+		if err != nil || since.BrokenAt != nil {
+			return err // another process found it broken while this one looked elsewhere
+		}
+		return t.saveWatched(tx, w)
+	})
+}
+
+// holdWatched reads the state so that nobody else changes it before tx ends.
+func (t *Trail) holdWatched(tx *gorm.DB) (watched, error) {
+	return t.readWatched(tx.Clauses(clause.Locking{Strength: "UPDATE"}))
 }
 
 // walkOn follows the chain from a head to a number, at most limit links.
@@ -256,7 +267,6 @@ var (
 	chainObject   = Object{Kind: "audit"}
 	nothingSealed = fault.Conflict{Message: fault.Msg("chain.error.empty")}
 	chainBroken   = fault.Conflict{Message: fault.Msg("chain.error.broken")}
-	verifyingNow  = fault.Conflict{Message: fault.Msg("chain.error.busy")}
 )
 
 func orBroken(err error) error {
@@ -264,43 +274,4 @@ func orBroken(err error) error {
 		return err
 	}
 	return chainBroken
-}
-
-// VerifyNow verifies the whole chain, keeps the result and writes down who asked.
-// It may take long: ctx must live as long. fault.Conflict while another does.
-func (l *Log) VerifyNow(ctx context.Context, by access.Actor) (Report, error) {
-	t := l.trail
-	if err := access.Check(by, access.OrganisationEdit, access.Object{}); err != nil {
-		return Report{}, err
-	}
-	if !t.looks.TryLock() {
-		return Report{}, verifyingNow
-	}
-	defer t.looks.Unlock()
-	db := l.db.WithContext(ctx)
-	was, err := t.readWatched(db)
-	if err != nil {
-		return Report{}, err
-	}
-	r, err := t.Verify(ctx, l.db, Head{was.TipSeq, was.TipHash})
-	if err != nil {
-		return r, err
-	}
-	now := t.stamp()
-	w := watched{PassBegan: now}
-	details := map[string]any{"sealed": r.Head.Seq}
-	e := Event{Action: "audit.verify", Object: chainObject, Details: details}
-	if r.Broken != nil {
-		w = was
-		w.broke(r.Broken, now)
-		e.Outcome, details["entry"], details["cause"] = Failed, r.Broken.Seq, string(r.Broken.Kind)
-	} else {
-		w.TipSeq, w.TipHash, w.TipAt, w.WholeSeq, w.WholeAt = r.Head.Seq, r.Head.Hash, now, r.Head.Seq, now
-	}
-	return r, db.Transaction(func(tx *gorm.DB) error {
-		if err := t.saveWatched(tx, w); err != nil {
-			return err
-		}
-		return t.Record(tx, by, e)
-	})
 }

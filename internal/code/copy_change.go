@@ -135,7 +135,8 @@ func (s *Service) RevokeCopy(ctx context.Context, by access.Actor, publicID stri
 }
 
 // RemoveCopy notes that a copy was taken down, or, with back, that it hangs
-// again. It says nothing about whether it works.
+// again. It says nothing about whether it works. What changed while it was down
+// did not mark it, so it is in doubt from then on.
 func (s *Service) RemoveCopy(ctx context.Context, by access.Actor, publicID string, serial int, back bool) error {
 	return s.onCopy(ctx, by, publicID, serial, func(tx *gorm.DB, f Facts, l CopyLine) error {
 		action, at, who := "code.copy.remove", any(s.now().UTC()), any(by.MemberID)
@@ -147,7 +148,7 @@ func (s *Service) RemoveCopy(ctx context.Context, by access.Actor, publicID stri
 		case back:
 			action, at, who = "code.copy.hang", nil, nil
 		}
-		if err := tx.Exec("UPDATE code_copies SET removed_at = ?, removed_by = ? WHERE id = ?", at, who, l.ID).Error; err != nil {
+		if err := tx.Exec("UPDATE code_copies SET removed_at = ?, removed_by = ?, doubtful = true WHERE id = ?", at, who, l.ID).Error; err != nil {
 			return fmt.Errorf("take down copy: %w", err)
 		}
 		return s.trail.Record(tx, by, event(action, f, map[string]any{"serial": serial, "place": l.Place}))

@@ -87,6 +87,20 @@ func (s *Service) Plates(ctx context.Context, by access.Actor, sel Selection, co
 	return all, s.addPieces(tx, all, 1, 1<<18)
 }
 
+// Any reports whether there is a code in a selection.
+func (s *Service) Any(ctx context.Context, by access.Actor, sel Selection) (bool, error) {
+	tx := s.db.WithContext(ctx)
+	where, args, err := s.selected(tx, by, sel)
+	if err != nil {
+		return false, err
+	}
+	var found []int64
+	if err := tx.Raw("SELECT c.id"+factsFrom+" WHERE "+where+" LIMIT 1", args...).Scan(&found).Error; err != nil {
+		return false, fmt.Errorf("look for a code: %w", err)
+	}
+	return len(found) > 0, nil
+}
+
 // selected is the condition of a selection. A group or a department of another
 // scope is fault.NotFound, one in scope without the right fault.Forbidden.
 func (s *Service) selected(tx *gorm.DB, by access.Actor, sel Selection) (string, []any, error) {

@@ -110,13 +110,13 @@ func memberByID(tx *gorm.DB, id int64) (Member, error) {
 }
 
 func covers(tx *gorm.DB, id int64, leads []place) ([]Covered, error) {
-	tree, err := loadTree(tx)
+	ids, paths := make([]int64, len(leads)), make([]string, len(leads))
+	for i, p := range leads {
+		ids[i], paths[i] = p.ID, p.Path
+	}
+	titles, err := Lineages(tx, paths)
 	if err != nil {
 		return nil, err
-	}
-	ids := make([]int64, len(leads))
-	for i, p := range leads {
-		ids[i] = p.ID
 	}
 	var rows []struct {
 		DepartmentID int64
@@ -132,10 +132,7 @@ func covers(tx *gorm.DB, id int64, leads []place) ([]Covered, error) {
 	}
 	all := make([]Covered, 0, len(leads))
 	for _, p := range leads {
-		c := Covered{ID: p.ID}
-		if n := tree.Node(p.ID); n != nil {
-			c.Title = n.Title()
-		}
+		c := Covered{ID: p.ID, Title: titles[p.Path]}
 		for _, r := range rows {
 			switch {
 			case r.DepartmentID != p.ID:

@@ -40,10 +40,11 @@ const AwaySQL = `NOT EXISTS (SELECT 1 FROM department_heads h JOIN members hm ON
 	WHERE h.department_id = dp.department_id
 	AND NOT EXISTS (SELECT 1 FROM absences ab WHERE ab.member_id = h.member_id AND ab.starts_at <= ? AND ab.ends_at > ?))`
 
+// rightsSQL looks each department up by its id: joined, a planner may walk through them all to the one.
 const rightsSQL = `
-	SELECT 'led' AS kind, d.path AS path, 0 AS "group", '' AS name FROM department_heads h JOIN departments d ON d.id = h.department_id WHERE h.member_id = ?
+	SELECT 'led' AS kind, (SELECT d.path FROM departments d WHERE d.id = h.department_id) AS path, 0 AS "group", '' AS name FROM department_heads h WHERE h.member_id = ?
 	UNION ALL
-	SELECT 'own', d.path, 0, '' FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id = ?
+	SELECT 'own', (SELECT d.path FROM departments d WHERE d.id = md.department_id), 0, '' FROM member_departments md WHERE md.member_id = ?
 	UNION ALL
 	SELECT 'acting', d.path, 0, d.name FROM department_deputies dp JOIN departments d ON d.id = dp.department_id
 	WHERE dp.member_id = ? AND ` + AwaySQL + `

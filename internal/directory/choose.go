@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/fault"
 )
 
 const (
@@ -73,12 +75,9 @@ type Chooser struct {
 func (s *Service) Choose(ctx context.Context, by access.Actor, r Range, ids []int64, typed string) (Chooser, error) {
 	db := s.db.WithContext(ctx)
 	w := r.where(by)
-	few, err := choices(db, w, "d.path", fewChoices+1)
-	if err != nil {
-		return Chooser{}, err
-	}
-	if len(few) <= fewChoices {
-		return Chooser{Few: few}, nil
+	all, err := few(db, w, fewChoices)
+	if err != nil || all != nil {
+		return Chooser{Few: all}, err
 	}
 	c := Chooser{Many: true, Typed: line(typed)}
 	if len(ids) > 0 {
@@ -140,6 +139,28 @@ func partsOf(typed string) (parts []string) {
 	return parts
 }
 
+// walkTo is the department that a path means, with the organisation in front,
+// without, or alone; 0 when there is none.
+func walkTo(db *gorm.DB, path string) (int64, error) {
+	parts := partsOf(path)
+	if len(parts) == 0 {
+		return 0, nil
+	}
+	id, err := walkDown(db, parts)
+	if err != nil || id != 0 || len(parts) > 1 {
+		return id, err
+	}
+	root, err := orRoot(db, 0)
+	if err != nil {
+		return 0, err
+	}
+	at, err := departmentByID(db, root)
+	if errors.Is(err, fault.NotFound) || err == nil && !strings.EqualFold(at.Name, parts[0]) {
+		return 0, nil
+	}
+	return at.ID, err
+}
+
 // walkDown follows a path of names from the organisation or from below it; 0
 // when it leads nowhere.
 func walkDown(db *gorm.DB, parts []string) (int64, error) {
@@ -171,11 +192,29 @@ func walkDown(db *gorm.DB, parts []string) (int64, error) {
 	return at, nil
 }
 
+// few lists departments as the tree has them; nil when there are more than most.
+func few(db *gorm.DB, w sqlText, most int) ([]Option, error) {
+	var found []Option
+	// In no order: of many, the database would sort them all to show none.
+	if err := db.Raw("SELECT d.id, d.path FROM departments d WHERE "+w.text+" LIMIT ?", append(slices.Clone(w.args), most+1)...).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("list departments: %w", err)
+	}
+	if len(found) > most {
+		return nil, nil
+	}
+	slices.SortFunc(found, func(a, b Option) int { return strings.Compare(a.Path, b.Path) })
+	return titled(db, append([]Option{}, found...))
+}
+
 func choices(db *gorm.DB, w sqlText, order string, limit int) ([]Option, error) {
 	var found []Option
 	if err := db.Raw("SELECT d.id, d.path FROM departments d WHERE "+w.text+" ORDER BY "+order+" LIMIT ?", append(slices.Clone(w.args), limit)...).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("list departments: %w", err)
 	}
+	return titled(db, found)
+}
+
+func titled(db *gorm.DB, found []Option) ([]Option, error) {
 	paths := make([]string, len(found))
 	for i, c := range found {
 		paths[i] = c.Path

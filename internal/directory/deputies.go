@@ -116,7 +116,7 @@ func leaders(db *gorm.DB, by access.Actor, departmentID int64, now time.Time) ([
 func headsAbove(db *gorm.DB, d Department) (names []string, err error) {
 	err = db.Raw(`SELECT m.name FROM departments a JOIN department_heads h ON h.department_id = a.id
 		JOIN members m ON m.id = h.member_id AND m.status = 'active'
-		WHERE a.id <> ? AND ? LIKE a.path || '%' ORDER BY a.depth DESC, m.name, m.id LIMIT 10`, d.ID, d.Path).Scan(&names).Error
+		WHERE a.id <> ? AND a.id IN ? ORDER BY a.depth DESC, m.name, m.id LIMIT 10`, d.ID, idsOf(d.Path)).Scan(&names).Error
 	if err != nil {
 		return nil, fmt.Errorf("read heads above: %w", err)
 	}

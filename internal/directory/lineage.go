@@ -50,6 +50,9 @@ func spoken(ids []int64, names map[int64]string) string {
 	return strings.Join(parts, " / ")
 }
 
+// PathIDs are the numbers of the departments from the organisation down to the one at path.
+func PathIDs(path string) []int64 { return idsOf(path) }
+
 // idsOf reads "/1/4/9/".
 func idsOf(path string) []int64 {
 	var ids []int64

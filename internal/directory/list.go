@@ -60,10 +60,12 @@ type sqlText struct {
 	args []any
 }
 
-// belongs is "member m belongs to a department that …".
+// belongs is "member m belongs to a department that …", asked of each member one
+// meets: with OFFSET PostgreSQL does not turn it round and collect everybody of a
+// large department first.
 func belongs(text string, args []any) sqlText {
 	return sqlText{`EXISTS (SELECT 1 FROM member_departments md JOIN departments d ON d.id = md.department_id
-		WHERE md.member_id = m.id AND ` + text + `)`, args}
+		WHERE md.member_id = m.id AND ` + text + ` LIMIT 1 OFFSET 0)`, args}
 }
 
 // among is belongs for departments of few members, whose ids are looked up

@@ -44,13 +44,14 @@ func placesOf(tx *gorm.DB, memberID int64) ([]place, error) {
 				OR EXISTS (SELECT 1 FROM role_grants x WHERE x.department_id = d.id AND x.member_id = ?) AS held,
 			EXISTS (SELECT 1 FROM role_grants x JOIN role_rights rr ON rr.role_id = x.role_id
 				WHERE x.department_id = d.id AND x.member_id = ? AND rr.right_name IN ?) AS beyond
-		FROM departments d
+		FROM (SELECT department_id FROM department_heads WHERE member_id = ? UNION SELECT department_id FROM member_departments WHERE member_id = ?
+			UNION SELECT department_id FROM department_deputies WHERE member_id = ? UNION SELECT department_id FROM role_grants WHERE member_id = ?) place
+		CROSS JOIN departments d
 		LEFT JOIN department_heads h ON h.department_id = d.id AND h.member_id = ?
 		LEFT JOIN member_departments md ON md.department_id = d.id AND md.member_id = ?
-		WHERE h.member_id IS NOT NULL OR md.member_id IS NOT NULL
-			OR d.id IN (SELECT department_id FROM department_deputies WHERE member_id = ? UNION SELECT department_id FROM role_grants WHERE member_id = ?)
+		WHERE d.id = place.department_id
 		ORDER BY h.member_id IS NULL AND md.member_id IS NULL, d.id`,
-		memberID, memberID, memberID, access.BeyondHeads(), memberID, memberID, memberID, memberID).Scan(&places).Error
+		memberID, memberID, memberID, access.BeyondHeads(), memberID, memberID, memberID, memberID, memberID, memberID).Scan(&places).Error
 	if err != nil {
 		return nil, fmt.Errorf("read departments of member: %w", err)
 	}

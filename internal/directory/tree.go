@@ -18,9 +18,26 @@ import (
 const (
 	// childrenShown is how many departments the tree shows below one; the others are searched for.
 	childrenShown = 200
+	// treeShown is how many all that are open share, as long as each has fewShown; the one on show has atShown.
+	treeShown = 240
+	fewShown  = 10
+	atShown   = 60
 	// openLimit is how many departments a reader may keep open.
-	openLimit = 20
+	openLimit = 12
 )
+
+// shares are how many departments the tree shows below each of those opened.
+func shares(opened map[int64]bool, at int64) map[int64]int {
+	each := min(childrenShown, max(fewShown, treeShown/max(1, len(opened))))
+	all := make(map[int64]int, len(opened))
+	for id := range opened {
+		all[id] = each
+	}
+	if opened[at] {
+		all[at] = max(each, atShown)
+	}
+	return all
+}
 
 // Node is a department in its tree. Seen says that the reader may open it.
 type Node struct {
@@ -123,10 +140,10 @@ func (s *Service) Tree(ctx context.Context, by access.Actor, at int64, open []in
 	for _, id := range open[:min(len(open), openLimit)] {
 		opened[id] = true
 	}
-	return readTree(db, by, named, opened)
+	return readTree(db, by, at, named, opened)
 }
 
-func readTree(db *gorm.DB, by access.Actor, named, opened map[int64]bool) (*Tree, error) {
+func readTree(db *gorm.DB, by access.Actor, at int64, named, opened map[int64]bool) (*Tree, error) {
 	var root []int64
 	if err := db.Raw("SELECT id FROM departments WHERE parent_id IS NULL ORDER BY id LIMIT 1").Scan(&root).Error; err != nil {
 		return nil, fmt.Errorf("find the root: %w", err)
@@ -140,9 +157,10 @@ func readTree(db *gorm.DB, by access.Actor, named, opened map[int64]bool) (*Tree
 	const columns = "d.id, d.parent_id, d.name, d.path, d.depth, d.members, d.created_at, EXISTS (SELECT 1 FROM departments c WHERE c.parent_id = d.id) AS below FROM departments d WHERE "
 	parts := []string{"SELECT " + columns + "d.id IN ?"}
 	args := []any{slices.Collect(maps.Keys(named))}
-	for id := range opened {
+	shown := shares(opened, at)
+	for id, share := range shown {
 		parts = append(parts, "SELECT * FROM (SELECT "+columns+"d.parent_id = ? ORDER BY d.id LIMIT ?) p"+strconv.Itoa(len(parts)))
-		args = append(args, id, childrenShown+1)
+		args = append(args, id, share+1)
 	}
 	var rows []struct {
 		Department
@@ -157,7 +175,7 @@ func readTree(db *gorm.DB, by access.Actor, named, opened map[int64]bool) (*Tree
 		if r.ParentID != nil && t.byID[*r.ParentID] == nil {
 			continue
 		}
-		if up := t.byID[parentOf(r.ParentID)]; up != nil && opened[up.ID] && len(up.Children) >= childrenShown && !named[r.ID] {
+		if up := t.byID[parentOf(r.ParentID)]; up != nil && opened[up.ID] && len(up.Children) >= shown[up.ID] && !named[r.ID] {
 			up.Cut = true
 			continue
 		}

@@ -90,19 +90,22 @@ func (i *Import) departs(tx *gorm.DB, by access.Actor, path string) error {
 	if path = line(path); path == "" {
 		return nil
 	}
-	tree, err := loadTree(tx)
+	id, err := walkTo(tx, path)
 	if err != nil {
 		return err
 	}
-	n := tree.find(path)
-	if n == nil || !access.Can(by, access.MemberDepart, access.Object{Path: n.Path}) {
+	at, err := departmentByID(tx, id)
+	if errors.Is(err, fault.NotFound) || err == nil && !access.Can(by, access.MemberDepart, access.Object{Path: at.Path}) {
 		return fault.Invalid{"depart": fault.Msg("mapping.error.depart_unknown")}
+	} else if err != nil {
+		return err
 	}
 	if !i.DryRun {
 		return fault.Invalid{"depart": fault.Msg("mapping.error.depart_unchecked")}
 	}
-	i.DepartID, i.DepartName = &n.ID, n.Title()
-	return nil
+	titles, err := Lineages(tx, []string{at.Path})
+	i.DepartID, i.DepartName = &at.ID, titles[at.Path]
+	return err
 }
 
 // departableShown is how many departments a form still offers by name.
@@ -111,35 +114,12 @@ const departableShown = 200
 // Departable lists the departments whose missing people by may let leave, as an
 // import form takes them; none when they are too many to choose from.
 func (s *Service) Departable(ctx context.Context, by access.Actor) ([]string, error) {
-	tree, err := loadTree(s.db.WithContext(ctx))
-	if err != nil {
-		return nil, err
+	all, err := few(s.db.WithContext(ctx), Within(access.MemberDepart).where(by), departableShown)
+	paths := make([]string, len(all))
+	for i, d := range all {
+		paths[i] = strings.ReplaceAll(d.Title, " / ", "/")
 	}
-	var paths []string
-	for _, n := range tree.all {
-		if access.Can(by, access.MemberDepart, access.Object{Path: n.Path}) {
-			paths = append(paths, strings.ReplaceAll(n.Title(), " / ", "/"))
-		}
-		if len(paths) > departableShown {
-			return nil, nil
-		}
-	}
-	return paths, nil
-}
-
-// find walks a path such as 研发中心/平台组, with or without the organisation in front.
-func (t *Tree) find(path string) *Node {
-	at, names := t.Root, strings.Split(strings.ReplaceAll(path, "／", "/"), "/")
-	if at != nil && strings.EqualFold(line(names[0]), at.Name) {
-		names = names[1:]
-	}
-	for _, name := range names {
-		if at == nil {
-			return nil
-		}
-		at = at.child(line(name))
-	}
-	return at
+	return paths, err
 }
 
 func (s *Service) startImport(tx *gorm.DB, by access.Actor, row *Import) error {

@@ -77,6 +77,9 @@ func Absorb(tx *gorm.DB, by access.Actor, from, into Group, reason string, at ti
 	if err := absorbMembers(tx, from, into); err != nil {
 		return err
 	}
+	if err := carryMembers(tx, from, into); err != nil {
+		return err
+	}
 	if err := absorbRequests(tx, by, from, into, at); err != nil {
 		return err
 	}

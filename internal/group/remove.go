@@ -122,6 +122,9 @@ func (s *Service) Restore(ctx context.Context, by access.Actor, gid, membership 
 		case got == NoSeat:
 			return fault.Conflict{Message: fault.Msg("groups.error.full", "Count", g.Capacity)}
 		}
+		if err := carryStay(tx, old, fresh); err != nil {
+			return err
+		}
 		return s.trail.Record(tx, by, audit.Event{Action: "group.member.restore", Object: g.audited(), DepartmentPath: g.DepartmentPath,
 			Details: map[string]any{"member": who[0].Name}})
 	})

@@ -37,6 +37,7 @@ type Seat struct {
 	JoinedAt       time.Time
 	Linked         bool       // the reader may open this member's page
 	Held           bool       // stands still until a head confirms it
+	Unagreed       bool       // has yet to agree to the rules; for whoever adds and removes people
 	Until          *time.Time // when the stay ends by itself
 }
 
@@ -70,10 +71,11 @@ func (s *Service) Roster(ctx context.Context, by access.Actor, gid, q string, af
 	}
 	var seats []Seat
 	err = db.Raw(`SELECT ms.id, ms.member_id, coalesce(m.name, gu.name) AS name, coalesce(m.phone, gu.phone) AS phone,
-			coalesce(m.status = 'departed', false) AS departed, coalesce(c.label, '') AS code_label, ms.source, coalesce(dm.name, '') AS let_in_by, ms.joined_at, ms.until
+			coalesce(m.status = 'departed', false) AS departed, coalesce(c.label, '') AS code_label, ms.source, coalesce(dm.name, '') AS let_in_by, ms.joined_at, ms.until,
+			(ms.rules_version = 0 OR ms.rules_version < ?) AS unagreed
 		FROM memberships ms LEFT JOIN members m ON m.id = ms.member_id LEFT JOIN guests gu ON gu.id = ms.guest_id
 			LEFT JOIN codes c ON c.id = ms.code_id LEFT JOIN join_requests r ON r.id = ms.request_id LEFT JOIN members dm ON dm.id = r.decided_by
-		WHERE `+where+` ORDER BY ms.id DESC LIMIT ?`, append(args, PageSize+1)...).Scan(&seats).Error
+		WHERE `+where+` ORDER BY ms.id DESC LIMIT ?`, append(append([]any{g.RulesDue}, args...), PageSize+1)...).Scan(&seats).Error
 	if err != nil {
 		return Roster{}, fmt.Errorf("list members: %w", err)
 	}
@@ -84,9 +86,14 @@ func (s *Service) Roster(ctx context.Context, by access.Actor, gid, q string, af
 	if err := fillHeld(db, out.Seats, s.now()); err != nil {
 		return out, err
 	}
+	if g.RulesVersion == 0 {
+		for i := range out.Seats {
+			out.Seats[i].Unagreed = false
+		}
+	}
 	if !access.Can(by, access.MemberAdd, o) {
 		for i := range out.Seats {
-			out.Seats[i].Phone = ""
+			out.Seats[i].Phone, out.Seats[i].Unagreed = "", false
 		}
 	}
 	return out, fillSeats(db, by, g, out.Seats)

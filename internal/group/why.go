@@ -147,17 +147,18 @@ type crowd []holder
 // the group, heads and deputies upwards, roles, super admins.
 func crowdOf(db *gorm.DB, r access.Right, o access.Object, owner int64, now time.Time) (crowd, error) {
 	var all crowd
+	above := append(directory.PathIDs(o.Path), 0)
 	err := db.Raw(`SELECT m.id AS member_id, m.name, x.kind, x.path, x.place, x.far FROM (
 			SELECT member_id, duty AS kind, '' AS path, '' AS place, 0 AS far FROM group_duties WHERE group_id = ?
 			UNION ALL SELECT id, 'owner', '', '', 0 FROM members WHERE id = ?
-			UNION ALL SELECT h.member_id, 'head', d.path, d.name, 100 - d.depth FROM department_heads h JOIN departments d ON d.id = h.department_id WHERE ? LIKE d.path || '%'
+			UNION ALL SELECT h.member_id, 'head', d.path, d.name, 100 - d.depth FROM department_heads h JOIN departments d ON d.id = h.department_id WHERE d.id IN ?
 			UNION ALL SELECT dp.member_id, 'deputy', d.path, d.name, 100 - d.depth FROM department_deputies dp JOIN departments d ON d.id = dp.department_id
-				WHERE ? LIKE d.path || '%' AND `+directory.AwaySQL+`
+				WHERE d.id IN ? AND `+directory.AwaySQL+`
 			UNION ALL SELECT rg.member_id, 'role', d.path, r.name, 200 FROM role_grants rg JOIN departments d ON d.id = rg.department_id JOIN roles r ON r.id = rg.role_id
-				WHERE ? LIKE d.path || '%' AND EXISTS (SELECT 1 FROM role_rights rr WHERE rr.role_id = rg.role_id AND rr.right_name = ?)
-			UNION ALL SELECT id, 'super', '', '', 300 FROM members WHERE super_admin
+				WHERE d.id IN ? AND EXISTS (SELECT 1 FROM role_rights rr WHERE rr.role_id = rg.role_id AND rr.right_name = ?)
+			UNION ALL SELECT id, 'super', '', '', 300 FROM members WHERE super_admin AND status = 'active'
 		) x JOIN members m ON m.id = x.member_id AND m.status = 'active' ORDER BY x.far, m.name, m.id LIMIT 200`,
-		o.GroupID, owner, o.Path, o.Path, now, now, o.Path, string(r)).Scan(&all).Error
+		o.GroupID, owner, above, above, now, now, above, string(r)).Scan(&all).Error
 	if err != nil {
 		return nil, fmt.Errorf("look for who may: %w", err)
 	}

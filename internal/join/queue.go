@@ -86,7 +86,7 @@ const rowSQL = `SELECT ` + listedColumns + `, coalesce(c.label, '') AS code_labe
 	coalesce(k.place, '') AS copy_place, sc.at AS scan_at, coalesce(sc.ref, '') AS scan_ref, coalesce(sc.address, '') AS scan_address,
 	coalesce(sc.device, '') AS scan_device, coalesce(sc.app, '') AS scan_app` +
 	listedFrom + ` LEFT JOIN codes c ON c.id = r.code_id LEFT JOIN scans sc ON sc.id = r.scan_id
-	LEFT JOIN code_copies k ON k.code_id = r.code_id AND k.serial = r.copy_serial AND r.copy_serial > 0 WHERE `
+	LEFT JOIN code_copies k ON k.code_id = r.code_id AND k.serial = r.copy_serial AND r.copy_serial > 0 WHERE r.id IN ?`
 
 // Queue lists the requests that by may decide.
 func (s *Service) Queue(ctx context.Context, by access.Actor, f Filter) (Queue, error) {
@@ -142,11 +142,15 @@ func (s *Service) matching(tx *gorm.DB, by access.Actor, f Filter, limit int) (i
 	return ids, nil
 }
 
-// matchingSQL is everything of that statement after its columns.
+// matchingSQL is everything of that statement after its columns. The plan
+// depends on who asks and is made anew each time, so it is a small one.
 func (s *Service) matchingSQL(tx *gorm.DB, by access.Actor, f Filter) (from string, args []any, order string, err error) {
-	where, args := mine(by)
+	where, args, err := mineByPlace(tx, by)
+	if err != nil {
+		return "", nil, "", err
+	}
 	more, moreArgs, order, err := f.sql(tx, s.now())
-	return " FROM join_requests r JOIN groups g ON g.id = r.group_id JOIN departments d ON d.id = g.department_id WHERE " + where + more, slices.Concat(args, moreArgs), order, err
+	return " FROM join_requests r JOIN groups g ON g.id = r.group_id WHERE " + where + more, slices.Concat(args, moreArgs), order, err
 }
 
 // dress reads what a page shows of some requests, in the order of ids: a fixed
@@ -156,7 +160,7 @@ func (s *Service) dress(tx *gorm.DB, by access.Actor, ids []int64) ([]Row, error
 		return nil, nil
 	}
 	var rows []Row
-	if err := tx.Raw(rowSQL+"r.id IN ?", ids).Scan(&rows).Error; err != nil {
+	if err := tx.Raw(rowSQL, ids).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read requests: %w", err)
 	}
 	at := make(map[int64]int, len(ids))
@@ -268,7 +272,7 @@ func (f Filter) place(tx *gorm.DB, and func(string, ...any)) error {
 		and("1 = 0")
 		return nil
 	}
-	and("d.path LIKE ?", paths[0]+"%")
+	and("g.department_id IN (SELECT b.id FROM departments b WHERE b.path LIKE ?)", paths[0]+"%")
 	return nil
 }
 

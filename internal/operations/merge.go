@@ -160,6 +160,13 @@ func (s *Service) examine(tx *gorm.DB, m *Merging) (err error) {
 	if n := m.Excess(); n > 0 {
 		m.Against = append(m.Against, fault.Msg("operations.merge.error.room", "Count", n, "Room", max(0, m.Room), "Coming", m.Coming()))
 	}
+	unconfirmed, err := group.Unconfirmed(tx, m.From, m.Into, s.now())
+	if err != nil {
+		return err
+	}
+	if unconfirmed {
+		m.Against = append(m.Against, fault.Msg("operations.merge.error.recert", "From", m.From.Name, "Into", m.Into.Name))
+	}
 	open, err := code.TooOpen(tx, m.From, m.Into)
 	if open {
 		m.Against = append(m.Against, fault.Msg("operations.merge.error.open"))
@@ -200,6 +207,9 @@ func (s *Service) merge(tx *gorm.DB, by access.Actor, from, into, reason string,
 		return err
 	}
 	at := s.now().UTC().Truncate(time.Microsecond)
+	if err := group.CarryCodes(tx, m.From, m.Into); err != nil {
+		return err
+	}
 	moved, err := code.Follow(tx, m.From, m.Into, at)
 	if err != nil {
 		return err

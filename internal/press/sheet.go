@@ -23,12 +23,12 @@ func (s *Service) HasSheet(ctx context.Context, by access.Actor, department int6
 	if !access.Can(by, access.CodeDownload, access.Object{}) {
 		return false, nil
 	}
-	some, err := s.codes.Plates(ctx, by, code.Selection{Department: department, View: string(code.Live)}, false, 1)
+	some, err := s.codes.Any(ctx, by, code.Selection{Department: department, View: string(code.Live)})
 	var no fault.Forbidden
 	if errors.As(err, &no) {
 		return false, nil // the right reaches other departments
 	}
-	return len(some) > 0, err
+	return some, err
 }
 
 // Sheet hands out the list of all live codes of a department and below, for

@@ -11,9 +11,10 @@ import (
 )
 
 // Crowd is how large a made-up organisation is. Seats are memberships over all
-// groups, Requests are the ones that wait; as many have been decided.
+// groups, Requests are the ones that wait; as many have been decided. With Levels
+// the departments stand on as many levels, else on three.
 type Crowd struct {
-	Departments, Members, Groups, Seats, Requests, Codes, Copies, Audit, Days int
+	Departments, Members, Groups, Seats, Requests, Codes, Copies, Audit, Days, Levels int
 }
 
 // BigCrowd is the size that the product promises to stay quick at.
@@ -94,11 +95,31 @@ func (f crowd) people() {
 	f.run(`INSERT INTO departments (id, parent_id, name, path, depth, created_at) SELECT {dep} + `+fmt.Sprint(tops)+` + i,
 		CASE WHEN i % 20 = 19 THEN {rd} ELSE {dep} + 1 + i % 20 END, '小组' || i,
 		CASE WHEN i % 20 = 19 THEN '{rdpath}' ELSE '{rootpath}' || ({dep} + 1 + i % 20) || '/' END || ({dep} + `+fmt.Sprint(tops)+` + i) || '/', 2, {ago:0} FROM {i} s`, f.c.Departments-tops+1)
+	f.deepen()
 	f.run(`INSERT INTO members (id, job_number, name, phone, created_at, updated_at) SELECT {mem} + 1 + i, 'C' || i, '成员' || i, '+86139' || (10000000 + i), {ago:i}, {ago:i} FROM {i} s`, f.c.Members)
 	f.run(`INSERT INTO guests (name, phone, created_at) SELECT '访客' || i, '+86138' || (20000000 + i), {ago:i} FROM {i} s`, f.c.Members/5)
 	f.run("ANALYZE") // what counts the places of departments plans by it
 	f.run(`INSERT INTO member_departments (member_id, department_id) SELECT {mem} + 1 + i, {dep} + 1 + i % {D} FROM {i} s`, f.c.Members)
 	f.run(`INSERT INTO department_heads (department_id, member_id) SELECT {dep} + 1 + i, {mem} + 1 + i FROM {i} s`, tops-1)
+}
+
+// deepen hangs the departments below the tops on more levels: of a top's twentieth, the first stay where they are, and
+// each that follows has three others below it. Those below the first top all stay: it is the wide one.
+func (f crowd) deepen() {
+	if f.c.Levels <= 3 {
+		return
+	}
+	width := max(1, (f.c.Departments-tops)/20/(f.c.Levels-2))
+	level := fmt.Sprintf("(d.id - {dep} - %d) / 20 / %d", tops, width)
+	for depth := 3; depth < f.c.Levels; depth++ {
+		at := depth - 2
+		if depth == f.c.Levels-1 {
+			level = fmt.Sprintf("CASE WHEN %s >= %d THEN %d END", level, at, at)
+		}
+		f.run(fmt.Sprintf(`UPDATE departments SET parent_id = u.id, depth = u.depth + 1, path = u.path || departments.id || '/' FROM departments d JOIN departments u
+			ON u.id = {dep} + %[1]d + ((d.id - {dep} - %[1]d) %% 20) + 20 * (%[2]d + (((d.id - {dep} - %[1]d) / 20) %% %[3]d) / 3)
+			WHERE departments.id = d.id AND d.id >= {dep} + %[1]d AND (d.id - {dep} - %[1]d) %% 20 > 0 AND %[4]s = %[5]d`, tops, (at-1)*width, width, level, at))
+	}
 }
 
 func (f crowd) rooms() {
