@@ -187,6 +187,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.press.Work(ctx) })
 	workers.Go(func() { p.joins.Work(ctx, p.log) })
 	workers.Go(func() { p.everyHour(ctx) })
+	workers.Go(func() { p.joins.RunEnds(ctx, p.log) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
 	workers.Go(func() { p.notices.Run(ctx) })
 }
@@ -207,6 +208,7 @@ func (p *program) everyHour(ctx context.Context) {
 			{"add up the days", p.scans.SumDays},
 			{"announce dying chat images", p.notices.Remind},
 			{"delete old messages", p.notices.Sweep},
+			{"add up decisions", p.joins.SumDecisions},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err

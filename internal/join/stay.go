@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,22 @@ func (s *Service) EndDue(ctx context.Context) (total int, err error) {
 		total += n
 		if err != nil || n < endedBatch {
 			return total, err
+		}
+	}
+}
+
+// RunEnds ends stays whose day has come, each minute until ctx ends.
+func (s *Service) RunEnds(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		if _, err := s.EndDue(ctx); err != nil && ctx.Err() == nil {
+			log.Error("ending stays", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }

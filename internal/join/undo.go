@@ -210,7 +210,7 @@ func (u *undoing) stillSo() error {
 	case now.Inside:
 		return fault.Conflict{Message: fault.Msg("deciding.undo.inside", "Name", u.row.Name)}
 	case u.stay != nil && u.stay.Status != group.Active:
-		return fault.Conflict{Message: fault.Msg("deciding.undo.left", "Name", u.row.Name)}
+		return fault.Conflict{Message: fault.Msg("deciding.undo.gone", "Name", u.row.Name)}
 	}
 	return nil
 }
@@ -282,7 +282,7 @@ func (u *undoing) record(why string) error {
 	}
 	details := map[string]any{"group": u.row.GroupGID, "decision": u.last.Outcome, "decided_by": u.row.DeciderName}
 	if u.last.Rule != "" {
-		details["rule"] = u.last.Rule
+		details["by_rule"] = u.last.Rule
 	}
 	if why != "" {
 		details["reason"] = why
