@@ -20,8 +20,8 @@ const settledAfter = (OverturnDays + 1) * 24 * time.Hour
 
 // rounded keeps two figures of a number of seconds: what is added up loses at
 // most a twentieth of it.
-const rounded = `CASE WHEN x.waited < 100 THEN x.waited WHEN x.waited < 1000 THEN x.waited / 10 * 10 WHEN x.waited < 10000 THEN x.waited / 100 * 100
-	WHEN x.waited < 100000 THEN x.waited / 1000 * 1000 WHEN x.waited < 1000000 THEN x.waited / 10000 * 10000 ELSE x.waited / 100000 * 100000 END`
+const rounded = `CASE WHEN x.waited < 100 THEN x.waited WHEN x.waited < 1000 THEN (x.waited + 5) / 10 * 10 WHEN x.waited < 10000 THEN (x.waited + 50) / 100 * 100
+	WHEN x.waited < 100000 THEN (x.waited + 500) / 1000 * 1000 WHEN x.waited < 1000000 THEN (x.waited + 5000) / 10000 * 10000 ELSE (x.waited + 50000) / 100000 * 100000 END`
 
 // tally counts decisions x of groups g by everything that is asked of them. Its
 // arguments are the month as text and the days within which a removal counts, per decision.

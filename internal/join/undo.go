@@ -129,7 +129,7 @@ func (u *undoing) read(id int64) ([]int64, error) {
 		u.last = made[0]
 	}
 	var stays []group.Membership
-	if err := u.tx.Where("request_id = ?", id).Order("id").Find(&stays).Error; err != nil {
+	if err := u.tx.Where("request_id = ? AND ended_reason <> 'undone' AND ? = 'approved'", id, u.last.Outcome).Order("id").Find(&stays).Error; err != nil {
 		return nil, fmt.Errorf("read the membership: %w", err)
 	}
 	groups := []int64{row.GroupID}
