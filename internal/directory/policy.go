@@ -41,6 +41,8 @@ type Policies struct {
 	NoticeMilestone   int      // a group with so many members is announced to webhooks; 0 = never (source: C35, 100)
 	NoticeMemberSMS   bool     // members may have text messages
 	NoticeGuestSMS    bool     // guests are told of decisions by text message
+	AskAgainHours     int      // who was refused may ask the same group again after so long
+	AskAgainTimes     int      // and so often; 0 = as often as they like
 	UndoMinutes       int      // a decision on a request may be taken back for so long; 0 = never
 }
 
@@ -53,6 +55,7 @@ func DefaultPolicies() Policies {
 		StaffGroups: access.CreationOff, GroupCreation: access.CreationOn,
 		RecertDays: 90, RecertGraceDays: 14,
 		NoticePersonDaily: 50, NoticeDaily: 5000, NoticeMilestone: 100,
+		AskAgainHours: 24, AskAgainTimes: 3,
 		UndoMinutes: 10,
 	}
 }
@@ -73,6 +76,7 @@ func (p *Policies) fields() map[string]any {
 		"recert_days": &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
 		"notice_person_daily": &p.NoticePersonDaily, "notice_daily": &p.NoticeDaily, "notice_milestone": &p.NoticeMilestone,
 		"notice_member_sms": &p.NoticeMemberSMS, "notice_guest_sms": &p.NoticeGuestSMS,
+		"ask_again_hours": &p.AskAgainHours, "ask_again_times": &p.AskAgainTimes,
 		"undo_minutes": &p.UndoMinutes,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"doorplate/internal/code"
+	"doorplate/internal/directory"
 	"doorplate/internal/group"
 )
 
@@ -43,7 +44,7 @@ func (s *Service) choose(tx *gorm.DB, v *visit) error {
 
 func (v *visit) take(g *group.Group, err error) error {
 	if g != nil {
-		v.group = *g
+		v.group = v.room(*g)
 	}
 	return err
 }
@@ -155,13 +156,17 @@ func (s *Service) settled(tx *gorm.DB, v visit, rooms []group.Group) (*group.Gro
 	if len(ids) == 0 {
 		return nil, nil
 	}
+	p, err := directory.LoadPolicies(tx)
+	if err != nil {
+		return nil, err
+	}
 	var found []struct{ GroupID int64 }
-	err := tx.Raw(`SELECT group_id FROM (
+	err = tx.Raw(`SELECT group_id FROM (
 		SELECT group_id, 0 AS rank, id FROM memberships WHERE `+column+` = ? AND group_id IN ? AND status = 'active'
 		UNION ALL
 		SELECT group_id, CASE status WHEN 'pending' THEN 1 ELSE 2 END, id FROM join_requests
 			WHERE `+column+` = ? AND group_id IN ? AND (status = 'pending' OR status = 'rejected' AND decided_at > ?)) x
-		ORDER BY rank, id DESC LIMIT 1`, *id, ids, *id, ids, s.now().UTC().Add(-RetryAfter)).Scan(&found).Error
+		ORDER BY rank, id DESC LIMIT 1`, *id, ids, *id, ids, s.now().UTC().Add(-askAgain(p))).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("look where the person is: %w", err)
 	}
@@ -228,7 +233,7 @@ func (s *Service) chooseAgain(tx *gorm.DB, v *visit, exclusive bool) error {
 	if err != nil {
 		return err
 	}
-	v.group = own
+	v.group = v.room(own)
 	if err := s.choose(tx, v); err != nil {
 		return err
 	}

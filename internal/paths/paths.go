@@ -87,6 +87,11 @@ const (
 	GroupBatch         = "/groups/batches/:id"
 	GroupBatchCreate   = "/groups/batches/:id/create"
 	GroupRules         = "/groups/:id/rules"
+	GroupAsking        = "/groups/:id/asking"
+	GroupInvites       = "/groups/:id/invites"
+	GroupInviteList    = "/groups/:id/invites/:batch"
+	GroupInviteFile    = "/groups/:id/invites/:batch/codes.csv"
+	GroupInviteRevoke  = "/groups/:id/invites/:batch/revoke"
 	GroupRulesAccept   = "/groups/:id/rules/accept"
 	GroupConvert       = "/groups/:id/convert"
 	GroupConvertAsk    = "/groups/:id/convert/confirm"
@@ -217,6 +222,12 @@ const (
 	JoinLeave  = "/join/withdraw"
 	JoinWait   = "/join/wait"
 	JoinUnwait = "/join/unwait"
+	JoinWord   = "/join/word"
+	JoinLive   = "/join/live"
+
+	Live       = "/live"
+	LiveCounts = "/live/counts"
+	JoinDraft  = "/join/draft"
 )
 
 // To fills the parameters of a pattern, in order.
