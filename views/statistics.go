@@ -58,3 +58,10 @@ func waitText(ctx context.Context, d time.Duration) string {
 	}
 	return timeLeft(ctx, d)
 }
+
+func periodText(ctx context.Context, months int) string {
+	if months == 1 {
+		return t(ctx, "deciding.stats.thismonth")
+	}
+	return t(ctx, "deciding.stats.months", "Count", months)
+}

@@ -93,7 +93,7 @@ func RequestStatistics(p join.Statistics) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, n := range join.Periods {
-				templ_7745c5c3_Err = requestsView(paths.With(paths.RequestsStatistics, "months", fmt.Sprint(n)), t(ctx, "deciding.stats.months", "Count", n), n == p.Months).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = requestsView(paths.With(paths.RequestsStatistics, "months", fmt.Sprint(n)), periodText(ctx, n), n == p.Months).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
