@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch", "months"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -118,7 +118,7 @@ func last(rec *httptest.ResponseRecorder) string {
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
 		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message,
-		"views": p.view, "runs": p.decisions}
+		"views": p.view, "runs": p.decisions, "reasons": "1"}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -270,7 +270,12 @@ func (p props) fields() [][]string {
 		append([]string{"/codes/:id/terms"}, terms...), {"/groups/:id/waiting/:waiter/admit", "x", ""}, {"/groups/:id/waiting/:waiter/remove", "x", ""},
 		{"/join/wait", "password", ""}, {"/join/unwait", "x", ""},
 		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
-		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
+		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "until", "", "into", "", "back", "", "open", ""},
+		{"/requests/decide", "id", p.request, "decision", "approve", "reason", "x", "reason_preset", "1", "until", "2027-01-01", "into", p.gid},
+		{"/requests/undo", "id", p.request, "why", "x", "back", "", "open", "1"}, {"/groups/:id/time", "note", "x"}, {"/join/time", "note", "x"},
+		{"/groups/:id/members/:membership/until", "until", "2027-01-01", "action", "extend"}, {"/groups/:id/members/:membership/until", "reason", "x", "action", "refuse"},
+		{"/settings/reasons", "decision", "reject", "text_zh", "人满了", "text_en", "We are full"}, {"/settings/reasons/:id", "action", "save", "text_zh", "人满了", "text_en", "We are full"},
+		{"/settings/reasons/:id", "action", "down"}, {"/settings/reasons/:id", "action", "retire"},
 		{"/requests/views", "name", "x", "default", "on", "back", "kind=guest"}, {"/requests/views/:id", "action", "default", "back", ""},
 		{"/requests/runs", "decision", "reject", "reason", "x", "back", "q=x"}, {"/requests/runs/:id/start", "x", ""}, {"/requests/runs/:id/cancel", "x", ""},
 		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit", "format", "csv", "group", "", "note", "x"}, {"/audit/verify", "x", ""},

@@ -191,6 +191,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.everyHour(ctx) })
 	workers.Go(func() { p.hub.Run(ctx) })
 	workers.Go(func() { p.joins.RunTurns(ctx, p.hub, p.log) })
+	workers.Go(func() { p.joins.RunEnds(ctx, p.log) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
 	workers.Go(func() { p.notices.Run(ctx) })
 }
@@ -212,6 +213,7 @@ func (p *program) everyHour(ctx context.Context) {
 			{"announce dying chat images", p.notices.Remind},
 			{"delete old messages", p.notices.Sweep},
 			{"sweep old events", func(ctx context.Context) error { return events.Sweep(ctx, p.db, time.Now()) }},
+			{"add up decisions", p.joins.SumDecisions},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err

@@ -43,6 +43,7 @@ type Policies struct {
 	NoticeGuestSMS    bool     // guests are told of decisions by text message
 	AskAgainHours     int      // who was refused may ask the same group again after so long
 	AskAgainTimes     int      // and so often; 0 = as often as they like
+	UndoMinutes       int      // a decision on a request may be taken back for so long; 0 = never
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -55,6 +56,7 @@ func DefaultPolicies() Policies {
 		RecertDays: 90, RecertGraceDays: 14,
 		NoticePersonDaily: 50, NoticeDaily: 5000, NoticeMilestone: 100,
 		AskAgainHours: 24, AskAgainTimes: 3,
+		UndoMinutes: 10,
 	}
 }
 
@@ -75,6 +77,7 @@ func (p *Policies) fields() map[string]any {
 		"notice_person_daily": &p.NoticePersonDaily, "notice_daily": &p.NoticeDaily, "notice_milestone": &p.NoticeMilestone,
 		"notice_member_sms": &p.NoticeMemberSMS, "notice_guest_sms": &p.NoticeGuestSMS,
 		"ask_again_hours": &p.AskAgainHours, "ask_again_times": &p.AskAgainTimes,
+		"undo_minutes": &p.UndoMinutes,
 	}
 }
 

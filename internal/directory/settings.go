@@ -94,6 +94,7 @@ var bounds = map[string][2]int{
 	"recert_days": {0, 3650}, "recert_grace_days": {1, 90},
 	"notice_person_daily": {0, 10_000}, "notice_daily": {0, 1_000_000}, "notice_milestone": {0, 1_000_000},
 	"ask_again_hours": {0, 8760}, "ask_again_times": {0, 100},
+	"undo_minutes": {0, 1440},
 }
 
 // Policies reads the policies in force.

@@ -181,12 +181,7 @@ func (w *sweep) settle() error {
 	if len(w.won) == 0 {
 		return nil
 	}
-	status := Rejected
-	if w.d.Approve {
-		status = Approved
-	}
-	done := w.tx.Model(&Request{}).Where(w.among("id", w.won)).Where("status = ?", Pending).
-		Updates(map[string]any{"status": status, "decided_at": w.at, "decided_by": w.by.MemberID, "reason": w.d.Reason})
+	done := w.tx.Model(&Request{}).Where(w.among("id", w.won)).Where("status = ?", Pending).Updates(w.d.columns(w.by, w.at))
 	if done.Error != nil {
 		return fmt.Errorf("decide requests: %w", done.Error)
 	}
