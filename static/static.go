@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed css img vendor
+//go:embed css img js vendor
 var files embed.FS
 
 const (
