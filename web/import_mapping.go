@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -36,10 +37,21 @@ func (s *server) importPage(c echo.Context, status int, run directory.Import, ty
 			return err
 		}
 	}
+	if p.Indexing, err = s.indexing(ctx, run); err != nil {
+		return err
+	}
 	if run.State == directory.Running {
 		c.Response().Header().Set("Refresh", "2") // works without script, and ends with the run
 	}
 	return render(c, status, views.ImportRun(p))
+}
+
+// indexing reports whether those whom a run wrote may still be missing in searches.
+func (s *server) indexing(ctx context.Context, run directory.Import) (bool, error) {
+	if run.DryRun || run.Created+run.Changed == 0 || run.State == directory.Running {
+		return false, nil
+	}
+	return s.Directory.Indexing(ctx)
 }
 
 // listAsked is the list an address names, else the first that says something.

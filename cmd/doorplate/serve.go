@@ -183,6 +183,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.trail.RunVerifier(ctx, p.db, p.log) })
 	workers.Go(func() { p.outbox.Run(ctx) })
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
+	workers.Go(func() { p.directory.RunIndex(ctx, p.log) })
 	workers.Go(func() { p.press.Work(ctx) })
 	workers.Go(func() { p.everyHour(ctx) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
@@ -196,7 +197,6 @@ func (p *program) everyHour(ctx context.Context) {
 			do   func(context.Context) error
 		}{
 			{"sweep what expired", p.auth.Sweep},
-			{"index members", p.directory.Reindex},
 			{"drop printed files", p.press.Sweep},
 			{"plan the next round", p.rounds.Tend},
 			{"look at prints in doubt", p.codes.SettlePrints},

@@ -83,7 +83,10 @@ var durable = sync.OnceValues(func() (string, error) {
 	return server.DSN, err
 })
 
-func onPostgres(b *testing.B) *ours {
+func onPostgres(b *testing.B) *ours { return newOurs(b, durableDB(b)) }
+
+// durableDB is a fresh database on it.
+func durableDB(b testing.TB) *gorm.DB {
 	b.Helper()
 	dsn, err := durable()
 	if err != nil {
@@ -106,7 +109,7 @@ func onPostgres(b *testing.B) *ours {
 	if err := database.Migrate(context.Background(), db); err != nil {
 		b.Fatal(err)
 	}
-	return newOurs(b, db)
+	return db
 }
 
 // BenchmarkScan compares durable scans with the same stack without a database,

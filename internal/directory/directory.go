@@ -61,13 +61,14 @@ type Service struct {
 	now     func() time.Time
 	effects []Effect
 	imports chan struct{} // wakes the Importer
+	indexes chan struct{} // wakes RunIndex
 	writing sync.Map      // import id → context.CancelFunc of a transaction of all or nothing
 	orphans func(tx *gorm.DB, path string) ([]CodeRef, error)
 }
 
 // New returns the service.
 func New(db *gorm.DB, trail *audit.Trail, now func() time.Time) *Service {
-	return &Service{db: db, trail: trail, now: now, imports: make(chan struct{}, 1)}
+	return &Service{db: db, trail: trail, now: now, imports: make(chan struct{}, 1), indexes: make(chan struct{}, 1)}
 }
 
 // Effect ends what a departing member holds in another package, inside the

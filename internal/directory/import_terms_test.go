@@ -191,14 +191,14 @@ func TestWhoIsNotInTheFileLeavesOnlyWithConsent(t *testing.T) {
 func TestAllOrNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, o office) {
 		before := o.count("SELECT count(*) FROM members")
-		i := o.receive(directory.Upload{Content: []byte(manyRows(4500) + "坏,坏,坏,,,\n"), Whole: true})
+		i := o.receive(directory.Upload{Content: []byte(manyRows(8500) + "坏,坏,坏,,,\n"), Whole: true})
 		if i.State != directory.Failed || i.Why().Key != "mapping.cause.whole" || i.Refused != 1 || i.Created != 0 || o.count("SELECT count(*) FROM members") != before {
 			t.Fatalf("one refused row: %+v", i)
 		}
-		i = o.receive(directory.Upload{Content: []byte(manyRows(4500)), Whole: true})
-		wantFigures(t, i, "done created 4500 changed 0 unchanged 0 refused 0 departments 50")
-		i = o.receive(directory.Upload{Content: []byte(manyRows(4500)), Whole: true})
-		wantFigures(t, i, "done created 0 changed 0 unchanged 4500 refused 0 departments 0")
+		i = o.receive(directory.Upload{Content: []byte(manyRows(8500)), Whole: true})
+		wantFigures(t, i, "done created 8500 changed 0 unchanged 0 refused 0 departments 50")
+		i = o.receive(directory.Upload{Content: []byte(manyRows(8500)), Whole: true})
+		wantFigures(t, i, "done created 0 changed 0 unchanged 8500 refused 0 departments 0")
 	})
 }
 

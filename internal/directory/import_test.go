@@ -193,7 +193,7 @@ func manyRows(n int) string {
 // A run cut off between two batches goes on where it was, and counts nothing twice.
 func TestAnImportSurvivesARestart(t *testing.T) {
 	onBoth(t, func(t *testing.T, o office) {
-		content := manyRows(4500) + "N00001,第二次,13900000001,,,\n坏,坏,坏,,,\n"
+		content := manyRows(8500) + "N00001,第二次,13900000001,,,\n坏,坏,坏,,,\n"
 		id, err := o.StartImport(ctx, o.w.Super, "x.csv", []byte(content), false)
 		if err != nil {
 			t.Fatal(err)
@@ -217,8 +217,8 @@ func TestAnImportSurvivesARestart(t *testing.T) {
 		o.clock.Add(time.Minute) // the dead process's lease
 		o.work()
 		i, got := o.result(o.w.Super, id)
-		wantFigures(t, i, "done created 4500 changed 0 unchanged 0 refused 2 departments 50")
-		wantProblems(t, got, "4502  import.cause.twice", "4503 phone contacts.field.phone.bad")
+		wantFigures(t, i, "done created 8500 changed 0 unchanged 0 refused 2 departments 50")
+		wantProblems(t, got, "8502  import.cause.twice", "8503 phone contacts.field.phone.bad")
 	})
 }
 

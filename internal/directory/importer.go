@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"gorm.io/gorm"
@@ -17,7 +18,7 @@ import (
 const (
 	// importBatch is how many rows one transaction takes: small enough that
 	// others who want to write wait for less than a second.
-	importBatch = 4000
+	importBatch = 5000
 	// importLease is how long a run belongs to the process that last wrote to it.
 	importLease = 15 * time.Second
 	// importTries is how often a batch may fail before the run is given up.
@@ -31,6 +32,7 @@ type Importer struct {
 	log   *slog.Logger
 	tries map[int64]int
 	name  string // who works, for the lease
+	tidy  bool   // the last one was large: give its memory back
 }
 
 // NewImporter returns the importer of s. One goroutine runs it.
@@ -54,6 +56,10 @@ func (im *Importer) Run(ctx context.Context) {
 			worked, err := im.Next(ctx)
 			if err != nil && ctx.Err() == nil {
 				im.log.Error("import", "err", err)
+			}
+			if im.tidy {
+				im.tidy = false
+				debug.FreeOSMemory()
 			}
 			if !worked || err != nil {
 				break

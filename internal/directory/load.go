@@ -58,16 +58,29 @@ func (p *planner) loadBy(tx *gorm.DB, column string, values []string, lock bool)
 	if len(values) == 0 {
 		return nil, nil
 	}
+	if !lock && database.Postgres(tx) {
+		// One look at the index for each, whatever the planner believes: its statistics are older than what an
+		// import has just written, and it would go through everybody for each batch.
+		v, args := database.Values(tx, database.Texts("value", values))
+		return p.loadFrom(tx, v+" CROSS JOIN LATERAL (SELECT "+personColumns+" FROM members WHERE status = 'active' AND "+column+" = v.value OFFSET 0) m", args)
+	}
 	where, arg := database.AnyOf(tx, column, database.Texts("", values))
 	return p.loadWhere(tx, where, []any{arg}, lock)
 }
 
 func (p *planner) loadWhere(tx *gorm.DB, where string, args []any, lock bool) (fresh []*person, err error) {
-	query := "SELECT id, coalesce(job_number, ''), name, phone, email, super_admin FROM members WHERE status = 'active' AND " + where + " ORDER BY id"
+	from := "members WHERE status = 'active' AND " + where + " ORDER BY id"
 	if lock && database.Postgres(tx) {
-		query += " FOR UPDATE"
+		from += " FOR UPDATE"
 	}
-	rows, err := tx.Raw(query, args...).Rows()
+	return p.loadFrom(tx, from, args)
+}
+
+// personColumns are what loadFrom reads.
+const personColumns = "id, coalesce(job_number, '') AS job_number, name, phone, email, super_admin"
+
+func (p *planner) loadFrom(tx *gorm.DB, from string, args []any) (fresh []*person, err error) {
+	rows, err := tx.Raw("SELECT id, coalesce(job_number, ''), name, phone, email, super_admin FROM "+from, args...).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("read members: %w", err)
 	}

@@ -56,8 +56,9 @@ type sighting struct {
 	member int64
 }
 
-func newSeenLines() seenLines {
-	return seenLines{jobs: map[string]int{}, phones: map[string]int{}, members: map[int64]int{}, news: &[]sighting{}}
+// newSeenLines expects so many lines: maps that grow are half the work of noting them.
+func newSeenLines(rows int) seenLines {
+	return seenLines{jobs: make(map[string]int, rows), phones: make(map[string]int, rows), members: make(map[int64]int, rows), news: &[]sighting{}}
 }
 
 // keep makes what was noted final; undo takes it back, for a batch that is planned anew.

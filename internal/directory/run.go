@@ -31,6 +31,9 @@ type run struct {
 	late    []*plannedRow // refused while all was written at once
 	yielded int           // how often the batch has let others go first
 	lock    bool          // the batch was planned on people who changed meanwhile; now they are held
+
+	ahead     chan reading // the next batch's, once it is read
+	unindexed bool         // some of those written are left to RunIndex
 }
 
 var (
@@ -48,7 +51,7 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 	}()
 	if i.RowsTotal > manyRows {
 		debug.FreeOSMemory()
-		defer debug.FreeOSMemory()
+		im.tidy = true
 	}
 	table, err := im.open(ctx, i)
 	if errors.As(err, new(fault.Invalid)) || errors.As(err, new(fault.Conflict)) {
@@ -56,11 +59,14 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 	} else if err != nil {
 		return err
 	}
-	r := &run{Import: i, s: im.s, owner: im.name, sheet: table, lines: newSeenLines(), needed: map[*Node]bool{}}
+	r := &run{Import: i, s: im.s, owner: im.name, sheet: table, lines: newSeenLines(i.RowsTotal), needed: map[*Node]bool{}}
 	if err := r.catchUp(ctx); err != nil {
 		return err
 	}
 	err = r.carryOut(ctx)
+	if r.unindexed {
+		im.s.wakeIndexer()
+	}
 	var refused errRefused
 	switch {
 	case errors.Is(err, errRights):
@@ -95,7 +101,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	if err := r.batches(ctx); err != nil {
 		return err
 	}
-	r.dry, r.lines = nil, newSeenLines() // what partings need instead is large enough
+	r.dry, r.lines = nil, newSeenLines(0) // what partings need instead is large enough
 	if err := r.partings(ctx); err != nil {
 		return err
 	}
@@ -146,13 +152,11 @@ func (r *run) again(err error) bool {
 // batch plans the next rows with the rights as of now and, unless it only
 // looks, writes them.
 func (r *run) batch(tx *gorm.DB, next *Import) error {
-	records := r.sheet.records[next.RowsDone:]
-	records = records[:min(importBatch, len(records))]
 	p, err := r.planner(tx)
 	if err != nil {
 		return err
 	}
-	rows, err := r.decide(tx, p, records)
+	rows, err := r.decide(tx, p, next.RowsDone)
 	if err != nil {
 		return err
 	}
@@ -290,20 +294,16 @@ func (r *run) planner(tx *gorm.DB) (*planner, error) {
 	return p, nil
 }
 
-// decide plans every row of a batch.
-func (r *run) decide(tx *gorm.DB, p *planner, records []record) ([]*plannedRow, error) {
-	all := make([]plannedRow, len(records))
-	rows := make([]*plannedRow, len(records))
-	said := make([]fields, len(records))
-	for i, rec := range records {
-		all[i], said[i] = r.sheet.read(rec)
-		rows[i] = &all[i]
-	}
-	if err := p.load(tx, said, r.lock); err != nil {
+// decide plans every row of the batch that begins at a record.
+func (r *run) decide(tx *gorm.DB, p *planner, from int) ([]*plannedRow, error) {
+	these := r.read(from)
+	if err := p.load(tx, these.said, r.lock); err != nil {
 		return nil, err
 	}
-	for i, row := range rows {
-		p.plan(row, said[i])
+	rows := make([]*plannedRow, len(these.rows))
+	for i := range these.rows {
+		rows[i] = &these.rows[i]
+		p.plan(rows[i], these.said[i])
 	}
 	return rows, nil
 }

@@ -79,7 +79,7 @@ func search(db *gorm.DB, by access.Actor, terms []string) (ways []sqlText) {
 // symbols beyond ASCII: nothing that either notation reads as its own.
 func has(db *gorm.DB, grams []string) sqlText {
 	if database.Postgres(db) {
-		return sqlText{"string_to_array(m.grams, ' ') @> CAST(? AS text[])", []any{`{"` + strings.Join(grams, `","`) + `"}`}}
+		return sqlText{"m.grams <> '' AND string_to_array(m.grams, ' ') @> CAST(? AS text[])", []any{`{"` + strings.Join(grams, `","`) + `"}`}}
 	}
 	return sqlText{"m.id IN (SELECT rowid FROM member_grams WHERE member_grams MATCH ?)", []any{`"` + strings.Join(grams, `" AND "`) + `"`}}
 }

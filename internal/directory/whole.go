@@ -67,7 +67,7 @@ func (r *run) writeAll(ctx context.Context, tx *gorm.DB) error {
 	if err != nil {
 		return err
 	}
-	r.tree, r.lines = tree, newSeenLines()
+	r.tree, r.lines = tree, newSeenLines(r.RowsTotal)
 	defer func() { r.tree = nil }()
 	before := *r.Import
 	next := before

@@ -118,17 +118,18 @@ func (r *run) writeRows(tx *gorm.DB, rows []*plannedRow) error {
 // for all, which leaves alone whose fields are the same.
 func (r *run) updateMembers(tx *gorm.DB, rows []*plannedRow) error {
 	var ids []int64
-	var jobs, names, phones, emails, soughts, gramses []string
+	var jobs, names, phones, emails []string
+	var todo []fields
 	for _, row := range rows {
 		if f := row.who.fields; row.who.was == nil || row.who.was.fields != f {
-			sought, grams := indexOf(f.Name, f.Phone, f.JobNumber)
-			soughts, gramses = append(soughts, sought), append(gramses, grams)
+			todo = append(todo, f)
 			ids, jobs, names, phones, emails = append(ids, row.who.id), append(jobs, f.JobNumber), append(names, f.Name), append(phones, f.Phone), append(emails, f.Email)
 		}
 	}
 	if len(ids) == 0 {
 		return nil
 	}
+	soughts, gramses := r.index(todo)
 	v, args := database.Values(tx, database.Numbers("id", ids), database.Texts("job_number", jobs), database.Texts("name", names),
 		database.Texts("phone", phones), database.Texts("email", emails), database.Texts("sought", soughts), database.Texts("grams", gramses))
 	done := tx.Exec(`UPDATE members SET job_number = nullif(v.job_number, ''), name = v.name, phone = v.phone, email = v.email, sought = v.sought, grams = v.grams, updated_at = ?
@@ -140,20 +141,39 @@ func (r *run) updateMembers(tx *gorm.DB, rows []*plannedRow) error {
 	return nil
 }
 
+// indexedAtOnce is how many people of a batch are made searchable as they are
+// written. More are left to RunIndex: the search index costs several times what
+// the people themselves do, and until then their names are looked through one by one.
+const indexedAtOnce = 500
+
+// index is what people are found by; nothing yet when they are many.
+func (r *run) index(all []fields) (soughts, gramses []string) {
+	soughts, gramses = make([]string, len(all)), make([]string, len(all))
+	if len(all) > indexedAtOnce {
+		r.unindexed = true
+		return soughts, gramses
+	}
+	for i, f := range all {
+		soughts[i], gramses[i] = indexOf(f.Name, f.Phone, f.JobNumber)
+	}
+	return soughts, gramses
+}
+
 // insertMembers adds new people and learns their ids.
 func (r *run) insertMembers(tx *gorm.DB, rows []*plannedRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	jobs, names, phones, emails := make([]string, len(rows)), make([]string, len(rows)), make([]string, len(rows)), make([]string, len(rows))
-	soughts, gramses := make([]string, len(rows)), make([]string, len(rows))
+	todo := make([]fields, len(rows))
 	byPhone := make(map[string]*person, len(rows))
 	for i, row := range rows {
 		f := row.who.fields
 		jobs[i], names[i], phones[i], emails[i] = f.JobNumber, f.Name, f.Phone, f.Email
 		byPhone[f.Phone] = row.who
-		soughts[i], gramses[i] = indexOf(f.Name, f.Phone, f.JobNumber)
+		todo[i] = f
 	}
+	soughts, gramses := r.index(todo)
 	now := r.s.now().UTC()
 	v, args := database.Values(tx, database.Texts("job_number", jobs), database.Texts("name", names), database.Texts("phone", phones), database.Texts("email", emails),
 		database.Texts("sought", soughts), database.Texts("grams", gramses))
@@ -177,12 +197,52 @@ func (r *run) insertMembers(tx *gorm.DB, rows []*plannedRow) error {
 	return nil
 }
 
+// settleNew gives new people their places. Nobody else knows them yet: nothing
+// can be there already. SQLite's trigger would climb the tree for each of them;
+// for many the departments are counted up once.
+func settleNew(tx *gorm.DB, p pairs) error {
+	if len(p.members) == 0 {
+		return nil
+	}
+	v, args := database.Values(tx, database.Numbers("member", p.members), database.Numbers("department", p.departments))
+	insert := "INSERT INTO member_departments (member_id, department_id) SELECT v.member, v.department FROM " + v
+	if database.Postgres(tx) {
+		return tx.Exec(insert, args...).Error
+	}
+	count, each := map[int64]int64{}, pairs{}
+	for _, id := range p.departments {
+		count[id]++
+	}
+	for id, n := range count {
+		each.add(n, id)
+	}
+	add, counts := database.Values(tx, database.Numbers("n", each.members), database.Numbers("department", each.departments))
+	for _, step := range []struct {
+		sql  string
+		args []any
+	}{
+		{"INSERT INTO tally_paused (id) VALUES (1)", nil},
+		{insert, args},
+		{`UPDATE departments SET members = departments.members + c.n FROM (
+			SELECT a.value AS id, sum(v.n) AS n FROM ` + add + ` JOIN departments d ON d.id = v.department
+				JOIN json_each('[' || replace(trim(d.path, '/'), '/', ',') || ']') a GROUP BY 1) c WHERE departments.id = c.id`, counts},
+		{"DELETE FROM tally_paused", nil},
+	} {
+		if err := tx.Exec(step.sql, step.args...).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // settleMembers writes departments and headships of the rows.
 func (r *run) settleMembers(tx *gorm.DB, rows []*plannedRow) error {
-	var in, out, lead, step pairs
+	var first, in, out, lead, step pairs
 	for _, row := range rows {
 		for _, n := range row.nodes {
-			if row.who.was == nil || !row.who.was.belongs.has(n.ID) {
+			if row.outcome == rowCreated {
+				first.add(row.who.id, n.ID)
+			} else if row.who.was == nil || !row.who.was.belongs.has(n.ID) {
 				in.add(row.who.id, n.ID)
 			}
 			switch row.head {
@@ -195,6 +255,9 @@ func (r *run) settleMembers(tx *gorm.DB, rows []*plannedRow) error {
 		for _, n := range row.departs {
 			out.add(row.who.id, n.ID)
 		}
+	}
+	if err := settleNew(tx, first); err != nil {
+		return fmt.Errorf("settle new members: %w", err)
 	}
 	for _, c := range []struct {
 		before, after string
