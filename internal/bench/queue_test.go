@@ -1,0 +1,125 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"doorplate/internal/access"
+	"doorplate/internal/join"
+	"doorplate/internal/testkit"
+)
+
+const (
+	manyRounds = 5
+	manyAtOnce = 10_000
+	oneByOne   = 250 // of which the time of manyAtOnce follows
+)
+
+// asked writes n guests' pending requests for one large group, with their scans.
+func asked(t testing.TB, db *gorm.DB, h *hall, group int64, n int) (ids []int64) {
+	t.Helper()
+	_, public := h.w.Code(t, db, group, "门", nil, h.w.Super.MemberID)
+	var code int64
+	if err := db.Raw("SELECT id FROM codes WHERE public_id = ?", public).Scan(&code).Error; err != nil {
+		t.Fatal(err)
+	}
+	tag := fmt.Sprintf("%d-%d", group, rand.Int64())
+	now := h.clock.Now()
+	for _, sql := range []string{
+		"INSERT INTO guests (name, phone, created_at) SELECT '访客' || i, '+86' || @tag || '-' || i, @now FROM generate_series(1, @n) i",
+		"INSERT INTO scans (ref, at, code_id, outcome) SELECT 's' || @tag || '-' || i, @now, @code, 'live' FROM generate_series(1, @n) i",
+		`INSERT INTO join_requests (group_id, code_id, scan_id, guest_id, name, phone, created_at, sought)
+			SELECT @group, @code, s.id, g.id, g.name, g.phone, @now, 'x' FROM guests g JOIN scans s ON s.ref = 's' || substr(g.phone, 4) WHERE g.phone LIKE '+86' || @tag || '-%'`,
+	} {
+		if err := db.Exec(sql, map[string]any{"tag": tag, "n": n, "now": now, "code": code, "group": group}).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Raw("SELECT id FROM join_requests WHERE group_id = ? AND status = 'pending' ORDER BY id", group).Scan(&ids).Error; err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// BenchmarkDecideMany approves 10,000 requests at once and, as a baseline, some
+// of as many others one by one, in turns, and reports the ratio of the times a
+// request costs.
+func BenchmarkDecideMany(b *testing.B) {
+	db := testkit.Postgres(b)
+	h := newHall(b, db, testkit.Crowd{Departments: 50, Members: 500, Groups: 50, Seats: 100, Requests: 100, Codes: 50, Copies: 1, Audit: 100, Days: 1})
+	ctx := context.Background()
+	var ratios []float64
+	for b.Loop() {
+	}
+	for range manyRounds {
+		group, gid := h.w.Group(b, db, fmt.Sprint("群", rand.Int64()), "external", "approval", h.w.RD, 2*manyAtOnce)
+		ids := asked(b, db, h, group, manyAtOnce+oneByOne)
+		if err := db.Exec("ANALYZE").Error; err != nil {
+			b.Fatal(err)
+		}
+		from := time.Now()
+		for _, id := range ids[:oneByOne] {
+			if _, err := h.joins.Decide(ctx, h.w.Super, join.Decision{Approve: true}, id); err != nil {
+				b.Fatal(err)
+			}
+		}
+		single := time.Since(from).Seconds() / oneByOne
+		run, err := h.joins.DraftRun(ctx, h.w.Super, join.Filter{Group: gid}, "", join.Decision{Approve: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		from = time.Now()
+		if err := h.joins.StartRun(ctx, h.w.Super, run); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := h.joins.NextRun(ctx, run); err != nil {
+			b.Fatal(err)
+		}
+		ratios = append(ratios, single/(time.Since(from).Seconds()/manyAtOnce))
+		if v, err := h.joins.RunByID(ctx, h.w.Super, run); err != nil || v.Outcomes[join.Approved] != manyAtOnce {
+			b.Fatal(v.Outcomes, err)
+		}
+	}
+	reportMany(b, ratios)
+}
+
+func reportMany(b *testing.B, ratios []float64) {
+	const name = "x-one-by-one"
+	slices.Sort(ratios)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ratios[len(ratios)/2], name)
+	b.ReportMetric(ratios[0], name+"-least")
+	b.ReportMetric(ratios[len(ratios)-1], name+"-most")
+}
+
+// lists of the queue, narrowed in every way.
+func (h *hall) queues(t testing.TB, who string, by access.Actor, pages int) (all []listing) {
+	t.Helper()
+	ctx := context.Background()
+	for name, f := range map[string]join.Filter{"": {}, " guests": {Kind: "guest"}, " hints": {Hinted: true}, " age": {Age: 1}, " decided": {Decided: true}, " name": {Search: "申请"}, " phone": {Search: "4321"}, " group": {Group: h.gid}} {
+		one := listing{name: who + " /requests" + name, first: func() error { _, err := h.joins.Queue(ctx, by, f); return err }}
+		after, err := cursorOf(pages, func(after string) (string, error) {
+			f.After = after
+			q, err := h.joins.Queue(ctx, by, f)
+			return q.Next, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after != "" {
+			deep := f
+			deep.After = after
+			one.deep = func() error { _, err := h.joins.Queue(ctx, by, deep); return err }
+		}
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b listing) int { return strings.Compare(a.name, b.name) })
+	return all
+}
