@@ -150,7 +150,7 @@ func (w *sweep) settle() error {
 		status = Approved
 	}
 	done := w.tx.Model(&Request{}).Where("id IN ? AND status = ?", w.won, Pending).
-		Updates(map[string]any{"status": status, "decided_at": w.at, "decided_by": w.by.MemberID, "reason": w.d.Reason})
+		Updates(map[string]any{"status": status, "decided_at": w.at, "decided_by": decider(w.by), "reason": w.d.Reason})
 	if done.Error != nil {
 		return fmt.Errorf("decide requests: %w", done.Error)
 	}

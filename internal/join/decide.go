@@ -186,7 +186,7 @@ type Listed struct {
 }
 
 const listedColumns = `r.*, g.gid AS group_gid, g.name AS group_name, g.type AS group_type, g.origin AS group_origin, g.status AS group_status,
-	g.disbanded_at, d.path AS group_path, coalesce(w.name, '') AS decider_name, coalesce(e.name, '') AS disbanded_name,
+	g.disbanded_at, d.path AS group_path, coalesce(w.name, (SELECT x.rule_name FROM request_rulings x WHERE x.request_id = r.id AND x.outcome = 'done' AND x.overturned_at IS NULL), '') AS decider_name, coalesce(e.name, '') AS disbanded_name,
 	(m.status IS NOT NULL AND m.status <> 'active') AS member_gone`
 
 const listedFrom = ` FROM join_requests r JOIN groups g ON g.id = r.group_id JOIN departments d ON d.id = g.department_id
@@ -278,7 +278,7 @@ func (s *Service) decideOne(tx *gorm.DB, by access.Actor, d Decision, row Listed
 // seat. It returns false when somebody was first.
 func (s *Service) settle(tx *gorm.DB, by access.Actor, d Decision, row Listed) (bool, error) {
 	now := s.now().UTC()
-	set := map[string]any{"status": Rejected, "decided_at": now, "decided_by": by.MemberID, "reason": d.Reason}
+	set := map[string]any{"status": Rejected, "decided_at": now, "decided_by": decider(by), "reason": d.Reason}
 	if d.Approve {
 		set["status"] = Approved
 	}

@@ -79,6 +79,8 @@ type View struct {
 	Asks         group.Asking    // with StateForm: what this code asks here
 	Draft        Draft           // what was typed before and not sent
 	invite       *Invite         // the one that this press may use
+	Ruled        bool            // a rule decided in this very press
+	ruled        bool            // and let the person in
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 

@@ -35,6 +35,7 @@ CREATE TABLE rule_list_entries (
     PRIMARY KEY (list_id, kind, key)
 );
 CREATE INDEX rule_list_entries_member ON rule_list_entries (member_id, list_id);
+CREATE INDEX rule_list_entries_key ON rule_list_entries (kind, key);
 
 -- Word lists: scope 0 is the organisation's, any other the id of a group.
 CREATE TABLE rule_words (
