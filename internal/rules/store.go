@@ -72,6 +72,28 @@ func InForce(tx *gorm.DB, groups ...int64) ([]Rule, error) {
 	return read(tx.Where("enabled AND (group_id IS NULL OR group_id IN ?)", append([]int64{0}, groups...)))
 }
 
+// All is InForce with the rules that are off.
+func All(tx *gorm.DB, groups ...int64) ([]Rule, error) {
+	return read(tx.Where("group_id IS NULL OR group_id IN ?", append([]int64{0}, groups...)))
+}
+
+// With is a set with one rule as it is edited: in the place of the one it
+// changes, or as the last of its scope.
+func With(all []Rule, edited Rule) []Rule {
+	out := slices.Clone(all)
+	last := 0
+	for i, r := range out {
+		if edited.ID != 0 && r.ID == edited.ID {
+			out[i] = edited
+			return out
+		}
+		if !r.Own() || edited.Own() && *r.GroupID == *edited.GroupID {
+			last = i + 1
+		}
+	}
+	return slices.Insert(out, last, edited)
+}
+
 // For keeps those that hold for one group.
 func For(all []Rule, group int64) []Rule {
 	return slices.DeleteFunc(slices.Clone(all), func(r Rule) bool { return r.GroupID != nil && *r.GroupID != group })

@@ -63,5 +63,8 @@ CREATE TABLE request_rulings (
 );
 CREATE INDEX request_rulings_rule ON request_rulings (rule_id, request_id) WHERE rule_id IS NOT NULL;
 
+-- The last requests of a group, whatever became of them.
+CREATE INDEX join_requests_last ON join_requests (group_id, id);
+
 -- +goose Down
 SELECT 1;
