@@ -26,6 +26,7 @@ import (
 	"doorplate/internal/paths"
 	"doorplate/internal/press"
 	"doorplate/internal/recert"
+	"doorplate/internal/rules"
 	"doorplate/internal/scan"
 )
 
@@ -44,6 +45,7 @@ type Deps struct {
 	Codes     *code.Service
 	Scans     *scan.Service
 	Joins     *join.Service
+	Rules     *rules.Service
 	Press     *press.Service
 	Rounds    *recert.Service
 

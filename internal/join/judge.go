@@ -1,8 +1,11 @@
 package join
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -57,11 +60,15 @@ func (r *Ruling) Reasons() (all []rules.Point) {
 // judge asks the rules about a request that has just been written. Where one
 // decides, that happens as a person's decision does, in the same transaction.
 func (s *Service) judge(tx *gorm.DB, v visit, who Visitor, r *Request, answers []Answer, out *View) error {
-	set, err := rules.InForce(tx, v.group.ID)
+	home, err := rules.Home(tx, v.group)
 	if err != nil {
 		return err
 	}
-	f, err := s.factsOf(tx, v.code.Code, who.Address, *r, answers, set)
+	set, err := rules.InForce(tx, home)
+	if err != nil {
+		return err
+	}
+	f, err := s.factsOf(tx, v.code.Code, who.Address, home, *r, answers, set)
 	if err != nil {
 		return err
 	}
@@ -146,7 +153,7 @@ func decider(by access.Actor) *int64 {
 }
 
 // factsOf gathers what the rules may ask of a request that is being sent.
-func (s *Service) factsOf(tx *gorm.DB, c code.Code, address string, r Request, answers []Answer, set []rules.Rule) (f rules.Facts, err error) {
+func (s *Service) factsOf(tx *gorm.DB, c code.Code, address string, home int64, r Request, answers []Answer, set []rules.Rule) (f rules.Facts, err error) {
 	if r.MemberID != nil {
 		f.MemberID = *r.MemberID
 		err = tx.Raw("SELECT d.path FROM member_departments md JOIN departments d ON d.id = md.department_id WHERE md.member_id = ? ORDER BY d.path", f.MemberID).Scan(&f.Departments).Error
@@ -166,7 +173,7 @@ func (s *Service) factsOf(tx *gorm.DB, c code.Code, address string, r Request, a
 	if f.Refusals, err = refusals(tx, r, s.now()); err != nil {
 		return f, err
 	}
-	book, err := s.words.Dictionaries(tx, r.GroupID)
+	book, err := s.words.Dictionaries(tx, home)
 	if err != nil {
 		return f, err
 	}
@@ -180,16 +187,16 @@ func (s *Service) factsOf(tx *gorm.DB, c code.Code, address string, r Request, a
 			return f, err
 		}
 	}
-	return withSaid(f, r, answers, lists[0], book), nil
+	return withSaid(f, r, answers, lists[0], book, home), nil
 }
 
 // withSaid adds to the kept facts what follows from the request and the lists.
-func withSaid(f rules.Facts, r Request, answers []Answer, lists []int64, book rules.Wordbook) rules.Facts {
+func withSaid(f rules.Facts, r Request, answers []Answer, lists []int64, book rules.Wordbook, home int64) rules.Facts {
 	f.Lists, f.Texts = lists, textsOf(r, answers)
 	for _, a := range answers {
 		f.Answers = append(f.Answers, rules.Answer{Field: a.FieldKey, Label: a.Label, Kind: a.Kind, Value: a.Value})
 	}
-	f.Hits = book.Hits(r.GroupID, f.Texts...)
+	f.Hits = book.Hits(home, f.Texts...)
 	return f
 }
 
@@ -269,12 +276,45 @@ func (s *Service) addRulings(tx *gorm.DB, rows []Row) error {
 	if err != nil {
 		return err
 	}
-	book, err := s.words.Dictionaries(tx, groups...)
+	homes, err := rules.Homes(tx, groups...)
+	if err != nil {
+		return err
+	}
+	book, err := s.words.Dictionaries(tx, slices.Collect(maps.Values(homes))...)
 	if err != nil {
 		return err
 	}
 	for i, r := range rows {
-		rows[i].Ruling, rows[i].Hits = said[r.ID], book.Hits(r.GroupID, textsOf(r.Request, r.Answers)...)
+		rows[i].Ruling, rows[i].Hits = said[r.ID], book.Hits(homes[r.GroupID], textsOf(r.Request, r.Answers)...)
 	}
 	return nil
+}
+
+// WordsIn names the words of the lists that stand in a text about some requests,
+// each once: those of the organisation and of the groups that by decides for.
+func (s *Service) WordsIn(ctx context.Context, by access.Actor, text string, ids ...int64) (words []string, err error) {
+	tx := s.db.WithContext(ctx)
+	where, args := mine(by)
+	var groups []int64
+	err = tx.Raw("SELECT DISTINCT r.group_id FROM join_requests r JOIN groups g ON g.id = r.group_id JOIN departments d ON d.id = g.department_id WHERE r.id IN ? AND "+where+" LIMIT 100",
+		append([]any{ids[:min(len(ids), MaxBatch)]}, args...)...).Scan(&groups).Error
+	if err != nil {
+		return nil, fmt.Errorf("find the groups: %w", err)
+	}
+	homes, err := rules.Homes(tx, groups...)
+	if err != nil {
+		return nil, err
+	}
+	book, err := s.words.Dictionaries(tx, slices.Collect(maps.Values(homes))...)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range append(groups, 0) {
+		for _, h := range book.Hits(homes[g], rules.Text{Field: "reason", Value: text}) {
+			if !slices.Contains(words, h.Word) {
+				words = append(words, h.Word)
+			}
+		}
+	}
+	return words, nil
 }

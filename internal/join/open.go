@@ -47,6 +47,14 @@ func (s *Service) Open(ctx context.Context, by access.Actor, id int64) (Detail, 
 	if err := finish(tx, by, rows); err != nil {
 		return Detail{}, err
 	}
+	answers, err := AnswersOf(tx, id)
+	if err != nil {
+		return Detail{}, err
+	}
+	rows[0].Answers = answers[id]
+	if err := s.addRulings(tx, rows); err != nil {
+		return Detail{}, err
+	}
 	d := Detail{Row: rows[0]}
 	return d, d.read(tx, by)
 }

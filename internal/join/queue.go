@@ -46,8 +46,8 @@ type Row struct {
 	SeriesID    *int64 // of a numbered series, whose next group takes whom this one cannot
 	JoinMode    string
 	RulesNow    int         // the version of the group's rules in force
-	Ruling      *Ruling     // what the rules said; nil when nobody asked them
-	Hits        []rules.Hit // words of the lists in what the applicant wrote
+	Ruling      *Ruling     `gorm:"-"` // what the rules said; nil when nobody asked them
+	Hits        []rules.Hit `gorm:"-"` // words of the lists in what the applicant wrote
 	Proposer    string      // the member who asked in this one's name
 	Own         bool        // the reader's own request: somebody else decides
 	CopyPlace   string      // where the copy that was scanned hangs

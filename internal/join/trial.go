@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"gorm.io/gorm"
@@ -46,20 +47,22 @@ func (s *Service) Try(ctx context.Context, by access.Actor, gid string, edited *
 	if err != nil {
 		return Trial{}, err
 	}
-	groups := []int64{sc.ID()}
-	for _, r := range rows {
-		if !slices.Contains(groups, r.GroupID) {
-			groups = append(groups, r.GroupID)
-		}
+	groups := make([]int64, len(rows))
+	for i, r := range rows {
+		groups[i] = r.GroupID
 	}
-	set, err := rules.All(tx, groups...)
+	homes, err := rules.Homes(tx, groups...)
+	if err != nil {
+		return Trial{}, err
+	}
+	set, err := rules.All(tx, slices.Collect(maps.Values(homes))...)
 	if err != nil {
 		return Trial{}, err
 	}
 	if edited != nil {
 		set = rules.With(set, *edited)
 	}
-	return s.try(tx, by, rows, groups, set)
+	return s.try(tx, by, rows, homes, set)
 }
 
 func lastOf(tx *gorm.DB, sc rules.Scope) (rows []Listed, err error) {
@@ -75,7 +78,7 @@ func lastOf(tx *gorm.DB, sc rules.Scope) (rows []Listed, err error) {
 	return rows, nil
 }
 
-func (s *Service) try(tx *gorm.DB, by access.Actor, rows []Listed, groups []int64, set []rules.Rule) (Trial, error) {
+func (s *Service) try(tx *gorm.DB, by access.Actor, rows []Listed, homes map[int64]int64, set []rules.Rule) (Trial, error) {
 	out := Trial{Count: map[rules.Verdict]int{}}
 	ids := make([]int64, len(rows))
 	for i, r := range rows {
@@ -89,7 +92,7 @@ func (s *Service) try(tx *gorm.DB, by access.Actor, rows []Listed, groups []int6
 	if err != nil {
 		return out, err
 	}
-	book, err := s.words.Dictionaries(tx, groups...)
+	book, err := s.words.Dictionaries(tx, slices.Collect(maps.Values(homes))...)
 	if err != nil {
 		return out, err
 	}
@@ -107,7 +110,7 @@ func (s *Service) try(tx *gorm.DB, by access.Actor, rows []Listed, groups []int6
 			out.Skipped++
 		}
 		one := Tried{Listed: r, Real: real[r.ID], Shown: access.Can(by, access.RequestsDecide, r.groupObject(false)),
-			Said: rules.Judge(rules.For(set, r.GroupID), withSaid(f, r.Request, answers[r.ID], lists[i], book))}
+			Said: rules.Judge(rules.For(set, homes[r.GroupID]), withSaid(f, r.Request, answers[r.ID], lists[i], book, homes[r.GroupID]))}
 		out.add(one)
 	}
 	return out, nil

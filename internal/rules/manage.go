@@ -159,6 +159,11 @@ func (s *Service) Read(ctx context.Context, by access.Actor, gid string, id int6
 	if err != nil {
 		return Rule{}, err
 	}
+	if id != 0 {
+		if _, err := s.one(tx, sc, id); err != nil {
+			return Rule{}, err
+		}
+	}
 	r, bad, err := d.check(tx, sc)
 	if err != nil {
 		return r, err
@@ -173,6 +178,11 @@ func (s *Service) Save(ctx context.Context, by access.Actor, gid string, id int6
 		sc, err := held(tx, by, gid)
 		if err != nil {
 			return err
+		}
+		if id != 0 {
+			if _, err := s.one(tx, sc, id); err != nil {
+				return err
+			}
 		}
 		r, bad, err := d.check(tx, sc)
 		if err != nil {

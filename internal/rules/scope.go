@@ -26,7 +26,10 @@ func New(db *gorm.DB, trail *audit.Trail, now func() time.Time) *Service {
 }
 
 // Scope is whose rules are meant: the organisation's (Group nil) or a group's.
-type Scope struct{ Group *group.Group }
+type Scope struct {
+	Group *group.Group
+	home  int64 // what its rules go by; 0 for the organisation
+}
 
 // In answers whether by may set the rules of the group, or with "" those of the
 // organisation, as access.Check does.
@@ -44,7 +47,11 @@ func In(tx *gorm.DB, by access.Actor, gid string) (Scope, error) {
 			return Scope{}, fmt.Errorf("look for the membership: %w", err)
 		}
 	}
-	return Scope{&g}, access.Check(by, access.GroupSettings, g.Object(joined))
+	if err := access.Check(by, access.GroupSettings, g.Object(joined)); err != nil {
+		return Scope{}, err
+	}
+	home, err := Home(tx, g)
+	return Scope{&g, home}, err
 }
 
 // held is In for a change: the scope's rules stand still until the transaction ends.
@@ -55,7 +62,7 @@ func held(tx *gorm.DB, by access.Actor, gid string) (Scope, error) {
 	}
 	table, id := "organisation", int64(1)
 	if sc.Group != nil {
-		table, id = "groups", sc.Group.ID
+		table, id = "groups", sc.home
 	}
 	var rows []int64
 	if err := tx.Table(table).Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", id).Pluck("id", &rows).Error; err != nil {
@@ -70,19 +77,14 @@ func held(tx *gorm.DB, by access.Actor, gid string) (Scope, error) {
 	return sc, nil
 }
 
-// ID is the number that word lists go by: 0 for the organisation.
-func (sc Scope) ID() int64 {
-	if sc.Group == nil {
-		return 0
-	}
-	return sc.Group.ID
-}
+// ID is the number that its rules and words go by: 0 for the organisation.
+func (sc Scope) ID() int64 { return sc.home }
 
 func (sc Scope) groupID() *int64 {
 	if sc.Group == nil {
 		return nil
 	}
-	return &sc.Group.ID
+	return &sc.home
 }
 
 // own narrows a statement to the scope's rows.
@@ -90,7 +92,7 @@ func (sc Scope) own(tx *gorm.DB) *gorm.DB {
 	if sc.Group == nil {
 		return tx.Where("group_id IS NULL")
 	}
-	return tx.Where("group_id = ?", sc.Group.ID)
+	return tx.Where("group_id = ?", sc.home)
 }
 
 func (sc Scope) event(action string, kind string, id int64, name string) audit.Event {

@@ -60,3 +60,8 @@ func distinct(hits []Hit) int {
 	}
 	return len(seen)
 }
+
+// Weights are what there is to add up, each once: for saying it beforehand.
+func Weights() []Point {
+	return append(slices.Clone(weights), Point{Name: "refusals", Count: 1, Points: perRefusal}, Point{Name: "words", Count: 1, Points: perWord})
+}

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/access"
+	"doorplate/internal/group"
 )
 
 // row is a rule as it is stored.
@@ -94,16 +95,46 @@ func With(all []Rule, edited Rule) []Rule {
 	return slices.Insert(out, last, edited)
 }
 
-// For keeps those that hold for one group.
-func For(all []Rule, group int64) []Rule {
-	return slices.DeleteFunc(slices.Clone(all), func(r Rule) bool { return r.GroupID != nil && *r.GroupID != group })
+// For keeps those that hold for one group, which goes by its home.
+func For(all []Rule, home int64) []Rule {
+	return slices.DeleteFunc(slices.Clone(all), func(r Rule) bool { return r.GroupID != nil && *r.GroupID != home })
+}
+
+// Homes says by which group's id the rules, lists and words of some groups go:
+// the groups of a series have those of its first.
+func Homes(tx *gorm.DB, groups ...int64) (map[int64]int64, error) {
+	homes := make(map[int64]int64, len(groups)+1)
+	homes[0] = 0
+	for _, g := range groups {
+		homes[g] = g
+	}
+	var rows []struct{ ID, Home int64 }
+	err := tx.Raw("SELECT g.id, f.id AS home FROM groups g JOIN groups f ON f.series_id = g.series_id AND f.series_no = 1 WHERE g.id IN ?", append([]int64{0}, groups...)).Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("look for the groups of series: %w", err)
+	}
+	for _, r := range rows {
+		homes[r.ID] = r.Home
+	}
+	return homes, nil
+}
+
+// Home is Homes for one group.
+func Home(tx *gorm.DB, g group.Group) (int64, error) {
+	if g.SeriesID == nil {
+		return g.ID, nil
+	}
+	homes, err := Homes(tx, g.ID)
+	return homes[g.ID], err
 }
 
 // MayApprove reports whether a rule that is on could let somebody into one of
 // the groups: whoever asks then holds them as for taking a seat.
 func MayApprove(tx *gorm.DB, groups []int64) (bool, error) {
+	groups = append([]int64{0}, groups...)
 	var found []int64
-	err := tx.Table("decision_rules").Where("enabled AND verdict = 'approve' AND (group_id IS NULL OR group_id IN ?)", append([]int64{0}, groups...)).Limit(1).Pluck("id", &found).Error
+	err := tx.Table("decision_rules").Where(`enabled AND verdict = 'approve' AND (group_id IS NULL OR group_id IN ? OR group_id IN
+		(SELECT f.id FROM groups f JOIN groups g ON g.series_id = f.series_id WHERE f.series_no = 1 AND g.id IN ?))`, groups, groups).Limit(1).Pluck("id", &found).Error
 	if err != nil {
 		return false, fmt.Errorf("look for rules that let in: %w", err)
 	}
