@@ -14,6 +14,7 @@ type Chrome struct {
 	Path         string // of this request, for the language switch
 	Requests     int    // pending join requests in scope; at most CountLimit+1 are counted
 	Approvals    int    // actions that wait for a second person
+	Notices      int    // unread ones of the reader
 	Flash        *Flash
 
 	CanRequests, CanCodes, CanApprovals, CanRecert, CanAudit, CanSettings, CanImport, CanCreateGroup bool
@@ -27,6 +28,7 @@ const CountLimit = 99
 type Flash struct {
 	Kind string // ok, info, warn, stop
 	Text string
+	Undo *UndoProps // of what the form did, while that can be taken back
 }
 
 type chromeKey struct{}

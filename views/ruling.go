@@ -2,6 +2,8 @@ package views
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -172,4 +174,10 @@ func hitWords(ctx context.Context, hits []rules.Hit) string {
 		}
 	}
 	return strings.Join(all, t(ctx, "ruling.and"))
+}
+
+// Heed is what a form sends back to say that the warning was about this very reason.
+func Heed(reason string) string {
+	sum := sha256.Sum256([]byte(reason))
+	return hex.EncodeToString(sum[:8])
 }

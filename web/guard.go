@@ -141,6 +141,9 @@ func (s *server) dress(c echo.Context, org directory.Organisation, a access.Acto
 	}
 	if c.Request().Method == http.MethodGet && !wantsJSON(c) {
 		var err error
+		if chrome.Notices, err = s.Notices.Unread(ctx, a, views.CountLimit+1); err != nil {
+			return err
+		}
 		if chrome.CanRequests {
 			if chrome.Requests, err = s.Joins.Waiting(ctx, a, views.CountLimit+1); err != nil {
 				return err

@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch", "try"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -58,10 +58,11 @@ type props struct {
 	department, member, membership string
 	run, approval, preset, waiter  string
 	print, image, channel, round   string
-	invites                        string
+	invites, rule, roster          string
 	batch, view, decisions         string
 	role, grant                    string
 	entry                          string
+	hook, message                  string
 }
 
 func (s *site) props() props {
@@ -76,6 +77,8 @@ func (s *site) props() props {
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
 	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", room, s.clock.Now()))
+	p.rule = fmt.Sprint(s.insert("INSERT INTO decision_rules (group_id, position, name, conditions, verdict, enabled, created_at, updated_at) VALUES (?, 1, '规则', '[{\"kind\":\"words\"}]', 'hold', ?, ?, ?)", room, true, s.clock.Now(), s.clock.Now()))
+	p.roster = fmt.Sprint(s.insert("INSERT INTO rule_lists (group_id, name, updated_at) VALUES (?, '名单', ?)", room, s.clock.Now()))
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
 	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
 	p.image = fmt.Sprint(s.count("SELECT id FROM entry_images"))
@@ -103,6 +106,8 @@ func (s *site) props() props {
 	want(s.t, rec, 303)
 	p.approval = last(rec)
 	p.entry = fmt.Sprint(s.count("SELECT min(id) FROM audit_entries"))
+	hook, message := s.noticed(s.w.Super)
+	p.hook, p.message = fmt.Sprint(hook), fmt.Sprint(message)
 	return p
 }
 
@@ -114,7 +119,8 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "views": p.view, "runs": p.decisions}
+		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message,
+		"views": p.view, "runs": p.decisions}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -132,6 +138,10 @@ func (p props) path(pattern string) string {
 			parts[i] = p.grant
 		case ":batch":
 			parts[i] = p.invites
+		case ":rule":
+			parts[i] = p.rule
+		case ":list":
+			parts[i] = p.roster
 		case ":waiter":
 			parts[i] = p.waiter
 		case ":token", ":ticket":
@@ -256,6 +266,14 @@ func (p props) fields() [][]string {
 		{"/contacts/import", "file", "", "dry_run", "on", "whole", "on", "ask", "on", "depart", "研发中心"},
 		{"/contacts/import/:id/columns", "column_0", "name", "column_1", "phone"}, {"/contacts/import/:id/apply", "depart", "on", "reason", "x", "typed", "1"}, {"/contacts/import/:id/cancel", "x", ""},
 		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
+		{"/groups/:id/automatic", "name", "规则", "match", "any", "verdict", "refuse", "reason", "不行", "enabled", "on", "person", "guest", "departments", "研发中心", "not_departments", "on",
+			"domains", "example.com", "not_domains", "", "list", p.roster, "not_lists", "", "words", "hit", "says", "发票", "not_says", "on", "question", "几楼", "op", "is", "answer", "3", "not_answer", "",
+			"network", "outside", "score", "30", "version", "0", "action", "try"},
+		{"/groups/:id/automatic/:rule", "name", "规则", "verdict", "hold", "person", "guest", "action", "save"}, {"/rules", "name", "规则", "verdict", "hold", "words", "hit", "action", "save"},
+		{"/groups/:id/automatic/:rule/arrange", "action", "down"}, {"/groups/:id/automatic/words", "words", "发票"}, {"/rules/words", "words", "spam"},
+		{"/groups/:id/automatic/lists", "list_name", "名单", "people", "DP0005", "file", ""}, {"/groups/:id/automatic/lists/:list", "action", "add", "people", "13800000005", "file", ""},
+		{"/rules/lists", "list_name", "名单", "people", "DP0005", "file", ""}, {"/rules/lists/:list", "action", "remove", "people", "DP0005", "file", ""},
+		{"/rules/:rule", "name", "规则", "verdict", "hold", "words", "hit", "action", "try"}, {"/rules/:rule/arrange", "action", "up"}, {"/requests/:id/overturn", "reason", "x", "heed", "ask"},
 		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"},
 		{"/groups/:id/asking", "invite", "on", "last4", "on", "question", "几楼？", "answers", "三楼", "domains", "example.com", "version", "0", "field1_key", "", "field1_label", "为什么", "field1_kind", "choice",
 			"field1_options", "甲\n乙", "field1_required", "on"},
@@ -285,6 +303,11 @@ func (p props) fields() [][]string {
 		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/note", "note", "x"}, {"/approvals/:id/withdraw", "x", ""},
 		{"/codes/:id/regenerate", "reason", "x"}, {"/codes/:id/revoke", "reason", "x"}, {"/groups/:id/members/:membership/remove", "x", ""},
 		{"/contacts/members/:id/depart", "reason", "x"}, {"/groups/:id/disband", "reason", "x", "confirm_name", "x"}, {"/contacts/departments/:id/delete", "x", ""},
+		{"/notices/read", "id", "", "open", ""}, {"/notices/settings", "mail", "on", "sms", "on", "digest", "daily", "quiet_from", "22:00", "quiet_to", "07:00", "language", "en"},
+		{"/settings/mail", "host", "smtp.example.com", "port", "587", "security", "tls", "username", "x", "password", "x", "sender", "door@example.com"}, {"/settings/mail/test", "x", ""},
+		{"/settings/webhooks", "label", "x", "url", "https://hooks.example.com/", "kind", "request.approved"}, {"/settings/webhooks/:id/secret", "x", ""},
+		{"/settings/webhooks/:id", "label", "x", "url", "https://hooks.example.com/", "kind", "request.approved", "enabled", "on"}, {"/settings/webhooks/:id/rotate", "x", ""},
+		{"/settings/webhooks/:id/test", "x", ""}, {"/settings/messages/:id/retry", "back", ""}, {"/settings/messages/thaw", "x", ""}, {"/settings/webhooks/:id/delete", "x", ""},
 		{"/settings/roles/:id/grants/:grant/withdraw", "x", ""}, {"/settings/roles/:id/delete", "x", ""},
 		{"/logout", "x", ""},
 	}

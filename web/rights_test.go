@@ -47,6 +47,16 @@ func atGroup(o things) []any { return []any{o.gid} }
 
 func atSeat(o things) []any { return []any{o.gid, o.seat} }
 
+func atRule(o things) []any { return []any{o.gid, o.rule} }
+
+func atRoster(o things) []any { return []any{o.gid, o.roster} }
+
+func atRule0(o things) []any { return []any{o.rule0} }
+
+func atRoster0(o things) []any { return []any{o.roster0} }
+
+func atRuled(o things) []any { return []any{o.ruled} }
+
 func atInvites(o things) []any { return []any{o.gid, o.invites} }
 
 func atWaiter(o things) []any { return []any{o.gid, o.waiter} }
@@ -81,7 +91,9 @@ func atGrant(o things) []any { return []any{o.role, o.grant} }
 
 func atRound(o things) []any { return []any{o.round} }
 
-func atPreset(o things) []any { return []any{o.preset} }
+func atHook(o things) []any    { return []any{o.hook} }
+func atMessage(o things) []any { return []any{o.message} }
+func atPreset(o things) []any  { return []any{o.preset} }
 
 func atBatch(o things) []any { return []any{o.batch} }
 

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -232,9 +230,12 @@ func (s *server) overturnRequest(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	outcome, err := s.Joins.Overturn(c.Request().Context(), actor(c), id, c.FormValue("reason"))
+	outcome, err := "", s.warnOfWords(c, c.FormValue("reason"), []int64{id})
+	if err == nil {
+		outcome, err = s.Joins.Overturn(c.Request().Context(), actor(c), id, c.FormValue("reason"))
+	}
 	if bad, ok := complaints(c, err); ok {
-		return s.askRequest(c, http.StatusUnprocessableEntity, id, bad["reason"])
+		return s.askRequest(c, http.StatusUnprocessableEntity, id, bad)
 	}
 	return s.done(c, err, "ruling.overturned."+outcome, fmt.Sprintf("%s?state=decided", paths.Requests))
 }
@@ -242,7 +243,7 @@ func (s *server) overturnRequest(c echo.Context) error {
 // warnOfWords stops a reason with a word of the lists once: the form that comes
 // back sends it as it is. A form that does not ask for the warning gets none.
 func (s *server) warnOfWords(c echo.Context, reason string, ids []int64) error {
-	if c.FormValue("heed") == "" || c.FormValue("heed") == wordsOf(reason) || len(ids) == 0 {
+	if c.FormValue("heed") == "" || c.FormValue("heed") == views.Heed(reason) || len(ids) == 0 {
 		return nil
 	}
 	hits, err := s.Joins.WordsIn(c.Request().Context(), actor(c), reason, ids...)
@@ -250,10 +251,4 @@ func (s *server) warnOfWords(c echo.Context, reason string, ids []int64) error {
 		return err
 	}
 	return fault.Invalid{"reason": fault.Msg("ruling.warn.reason", "Words", strings.Join(hits, ", "))}
-}
-
-// wordsOf is what the form sends back to say that it was warned of this very reason.
-func wordsOf(reason string) string {
-	sum := sha256.Sum256([]byte(reason))
-	return hex.EncodeToString(sum[:8])
 }

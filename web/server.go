@@ -22,6 +22,7 @@ import (
 	"doorplate/internal/directory"
 	"doorplate/internal/group"
 	"doorplate/internal/join"
+	"doorplate/internal/notify"
 	"doorplate/internal/operations"
 	"doorplate/internal/paths"
 	"doorplate/internal/press"
@@ -50,6 +51,7 @@ type Deps struct {
 	Rounds    *recert.Service
 
 	Operations *operations.Service
+	Notices    *notify.Service
 	// Demo fills the empty database with the demo organisation.
 	Demo func(ctx context.Context) error
 	// Ready is nil when the database answers and is migrated.

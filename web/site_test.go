@@ -25,6 +25,7 @@ import (
 	"doorplate/internal/group"
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
+	"doorplate/internal/notify"
 	"doorplate/internal/operations"
 	"doorplate/internal/press"
 	"doorplate/internal/recert"
@@ -78,10 +79,10 @@ func siteOn(t *testing.T, db *gorm.DB, clock *testkit.Clock, w testkit.World) *s
 		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db, trail),
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
 		Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
-		Operations: operations.New(db, trail, groups, codes, now),
-		Joins:      join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
-		Rules:      rules.New(db, trail, now),
-		Press:      press.New(db, codes, trail, now, cfg.BaseURL, log), Rounds: recert.New(db, trail, codes, now),
+		Operations: operations.New(db, trail, groups, codes, now), Notices: notify.New(db, keys, trail, now, log, notify.Options{BaseURL: cfg.BaseURL}),
+		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
+		Rules: rules.New(db, trail, now),
+		Press: press.New(db, codes, trail, now, cfg.BaseURL, log), Rounds: recert.New(db, trail, codes, now),
 		Demo: func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}
 	t.Cleanup(s.deps.Scans.Close)

@@ -48,6 +48,7 @@ type program struct {
 	rounds    *recert.Service
 
 	operations *operations.Service
+	notices    *notify.Service
 }
 
 // load reads the environment, prepares the data dir and wires the services. It
@@ -97,7 +98,9 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.press = press.New(db, p.codes, p.trail, now, cfg.BaseURL, p.log)
 	p.joins = join.New(db, keys, p.trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now)
 	p.directory.OnMove(p.codes.OrphansUnder)
-	p.outbox.Handle("sms", notify.SMSJob(sender(cfg)))
+	sms := sender(cfg)
+	p.notices = notify.New(db, keys, p.trail, now, p.log, notify.Options{BaseURL: cfg.BaseURL, SMS: sms, Mail: mailServer(cfg), AnyAddress: cfg.WebhookAddresses == "any"})
+	p.outbox.Handle("sms", notify.SMSJob(sms))
 	p.directory.OnDepart(
 		directory.Effect{Key: "sessions", End: auth.EndSessions},
 		directory.Effect{Key: "requests", End: join.CancelFor},
@@ -112,6 +115,15 @@ func sender(cfg config.Config) notify.Sender {
 		return notify.NewWebhook(cfg.SMSWebhookURL)
 	}
 	return notify.NewLogSender(os.Stdout)
+}
+
+// mailServer is the environment's, nil when it names none.
+func mailServer(cfg config.Config) *notify.MailServer {
+	if cfg.SMTP.Host == "" {
+		return nil
+	}
+	m := notify.MailServer(cfg.SMTP)
+	return &m
 }
 
 func endMemberships(tx *gorm.DB, _ access.Actor, memberID int64, at time.Time) (int64, error) {

@@ -188,7 +188,9 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.press.Work(ctx) })
 	workers.Go(func() { p.joins.Work(ctx, p.log) })
 	workers.Go(func() { p.everyHour(ctx) })
+	workers.Go(func() { p.joins.RunEnds(ctx, p.log) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
+	workers.Go(func() { p.notices.Run(ctx) })
 }
 
 // everyHour does the work that only time causes.
@@ -205,6 +207,9 @@ func (p *program) everyHour(ctx context.Context) {
 			{"look at prints in doubt", p.codes.SettlePrints},
 			{"look at codes in doubt", p.codes.SettleDoubts},
 			{"add up the days", p.scans.SumDays},
+			{"announce dying chat images", p.notices.Remind},
+			{"delete old messages", p.notices.Sweep},
+			{"add up decisions", p.joins.SumDecisions},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err
@@ -225,7 +230,7 @@ func (p *program) everyHour(ctx context.Context) {
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
 		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db, p.trail), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Rules: rules.New(p.db, p.trail, time.Now), Press: p.press, Rounds: p.rounds, Operations: p.operations,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Rules: rules.New(p.db, p.trail, time.Now), Press: p.press, Rounds: p.rounds, Operations: p.operations, Notices: p.notices,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

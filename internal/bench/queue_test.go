@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -122,4 +123,73 @@ func (h *hall) queues(t testing.TB, who string, by access.Actor, pages int) (all
 	}
 	slices.SortFunc(all, func(a, b listing) int { return strings.Compare(a.name, b.name) })
 	return all
+}
+
+// BenchmarkQueue reads the queue with a million requests stored and 50,000 open:
+// its first page and one far down, with every filter, and reports the median
+// ratio of the two and the CPU of a first page, the database's included.
+func BenchmarkQueue(b *testing.B) {
+	db := testkit.Postgres(b)
+	h := newHall(b, db, testkit.Crowd{Departments: 3000, Members: 100_000, Groups: 5000, Seats: 200_000, Requests: 50_000, Codes: 5000, Copies: 1, Audit: 1000, Days: 1})
+	fillQueue(b, db, 1_000_000)
+	pool, err := db.DB()
+	if err != nil {
+		b.Fatal(err)
+	}
+	pool.SetMaxOpenConns(1)
+	var backend int
+	if err := db.Raw("SELECT pg_backend_pid()").Scan(&backend).Error; err != nil {
+		b.Fatal(err)
+	}
+	cpu := func() int64 { return cpuTicks(b, os.Getpid()) + cpuTicks(b, backend) }
+	for _, l := range append(h.queues(b, "super", h.w.Super, 500), h.queues(b, "head", h.w.Head, 50)...) {
+		b.Run(strings.ReplaceAll(l.name, " ", "_"), func(b *testing.B) { measurePage(b, db, l, cpu) })
+	}
+}
+
+// fillQueue adds decided requests until so many are stored, and the signs of all.
+func fillQueue(t testing.TB, db *gorm.DB, stored int) {
+	t.Helper()
+	for _, sql := range []string{
+		"ALTER TABLE join_requests DISABLE TRIGGER USER",
+		`INSERT INTO join_requests (group_id, code_id, member_id, guest_id, name, phone, note, status, created_at, decided_at, decided_by)
+			SELECT r.group_id, r.code_id, r.member_id, r.guest_id, r.name, r.phone, r.note, 'approved', r.created_at - interval '1 day' * s, r.decided_at - interval '1 day' * s, r.decided_by
+			FROM join_requests r CROSS JOIN generate_series(1, (@stored / (SELECT count(*) FROM join_requests WHERE status = 'approved'))::int) s WHERE r.status = 'approved' AND (SELECT count(*) FROM join_requests) < @stored`,
+		`UPDATE join_requests SET hints = CASE WHEN id % 50 = 0 THEN 2 ELSE 0 END, sought = (SELECT string_agg(g, ' ') FROM (
+			SELECT DISTINCT substr(name, i, 2) AS g FROM generate_series(1, length(name)) i UNION SELECT '§' || substr(phone, i, 3) FROM generate_series(2, length(phone) - 2) i) x)`,
+		"ALTER TABLE join_requests ENABLE TRIGGER USER",
+		"VACUUM ANALYZE join_requests",
+	} {
+		if err := db.Exec(strings.ReplaceAll(sql, "@stored", fmt.Sprint(stored))).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// No page of the queue, however narrowed, reads a table that grows from end to end.
+func TestTheQueueReadsNoWholeTable(t *testing.T) {
+	db := testkit.Postgres(t)
+	sent := &ledger{}
+	h := newHall(t, db.Session(&gorm.Session{Logger: sent}), testkit.Crowd{Departments: 1000, Members: 10_000, Groups: 2000, Seats: 10_000, Requests: 8000, Codes: 2000, Copies: 1, Audit: 100, Days: 1})
+	fillQueue(t, db, 60_000)
+	for _, l := range append(h.queues(t, "super", h.w.Super, 8), h.queues(t, "head", h.w.Head, 3)...) {
+		for depth, read := range map[string]func() error{"": l.first, " deep": l.deep} {
+			if read == nil {
+				continue
+			}
+			sent.take()
+			if err := read(); err != nil {
+				t.Errorf("%s: %v", l.name, err)
+			}
+			all := sent.take()
+			if len(all) > 12 {
+				t.Errorf("%s%s takes %d statements", l.name, depth, len(all))
+			}
+			for _, sql := range all {
+				if found := growing.FindAllString(explain(t, db, sql, true), -1); len(found) > 0 {
+					t.Errorf("%s%s reads whole tables: %q\n%.3000s\n%s", l.name, depth, found, sql, explain(t, db, sql, true))
+				}
+			}
+		}
+	}
 }

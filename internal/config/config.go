@@ -32,6 +32,12 @@ type Config struct {
 	LogFormat       string   `env:"DOORPLATE_LOG_FORMAT" envDefault:"text"`
 	ProxyPrefixes   []netip.Prefix
 	SecretKeySource string // where the key came from, for messages
+
+	// WebhookAddresses is "public", or "any" for trying out: http and addresses inside too.
+	WebhookAddresses string `env:"DOORPLATE_WEBHOOK_ADDRESSES" envDefault:"public"`
+	// SMTPURL is the mail server, for operators who keep secrets out of the console; empty = the console's.
+	SMTPURL string `env:"DOORPLATE_SMTP_URL"`
+	SMTP    SMTP
 }
 
 // Error is one wrong variable: what it holds and what is accepted.
@@ -48,7 +54,7 @@ func Load() (Config, error) {
 		return c, fmt.Errorf("read the environment: %w", err)
 	}
 	for _, check := range []func(*Config) error{
-		checkAddr, checkBaseURL, checkDatabaseURL, checkSecretKey, checkSMS, checkProxies, checkTimezone, checkLogFormat,
+		checkAddr, checkBaseURL, checkDatabaseURL, checkSecretKey, checkSMS, checkProxies, checkTimezone, checkLogFormat, checkWebhooks, checkSMTP,
 	} {
 		if err := check(&c); err != nil {
 			return c, err
@@ -174,6 +180,13 @@ func checkTimezone(c *Config) error {
 func checkLogFormat(c *Config) error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return Error{"DOORPLATE_LOG_FORMAT", c.LogFormat, "it takes text or json"}
+	}
+	return nil
+}
+
+func checkWebhooks(c *Config) error {
+	if c.WebhookAddresses != "public" && c.WebhookAddresses != "any" {
+		return Error{"DOORPLATE_WEBHOOK_ADDRESSES", c.WebhookAddresses, "it takes public or any (http and addresses inside too, for trying out)"}
 	}
 	return nil
 }

@@ -36,6 +36,12 @@ type Policies struct {
 	NoMobileCreation  bool     // no groups and codes from a phone (req: D39)
 	RecertDays        int      // heads confirm members and codes this often; 0 = never (source: C52, a quarter)
 	RecertGraceDays   int      // and have so long for it before what is not confirmed stands still
+	NoticePersonDaily int      // mails and text messages one person gets in a day; 0 = no limit (source: D23)
+	NoticeDaily       int      // and all together, then sending stands still; 0 = no limit (source: D23)
+	NoticeMilestone   int      // a group with so many members is announced to webhooks; 0 = never (source: C35, 100)
+	NoticeMemberSMS   bool     // members may have text messages
+	NoticeGuestSMS    bool     // guests are told of decisions by text message
+	UndoMinutes       int      // a decision on a request may be taken back for so long; 0 = never
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -46,6 +52,8 @@ func DefaultPolicies() Policies {
 		RefreshDays: 90, ScanTarget: 35, StayTarget: 60, UpstreamWarnHours: 48,
 		StaffGroups: access.CreationOff, GroupCreation: access.CreationOn,
 		RecertDays: 90, RecertGraceDays: 14,
+		NoticePersonDaily: 50, NoticeDaily: 5000, NoticeMilestone: 100,
+		UndoMinutes: 10,
 	}
 }
 
@@ -63,6 +71,9 @@ func (p *Policies) fields() map[string]any {
 		"upstream_warn_hours": &p.UpstreamWarnHours,
 		"staff_groups":        &p.StaffGroups, "group_creation": &p.GroupCreation, "no_mobile_creation": &p.NoMobileCreation,
 		"recert_days": &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
+		"notice_person_daily": &p.NoticePersonDaily, "notice_daily": &p.NoticeDaily, "notice_milestone": &p.NoticeMilestone,
+		"notice_member_sms": &p.NoticeMemberSMS, "notice_guest_sms": &p.NoticeGuestSMS,
+		"undo_minutes": &p.UndoMinutes,
 	}
 }
 

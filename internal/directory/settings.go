@@ -92,6 +92,8 @@ var bounds = map[string][2]int{
 	"visitor_per_10s": {0, 1_000_000}, "session_idle_hours": {1, 8760}, "session_max_days": {1, 365}, "request_days": {1, 365}, "approval_days": {1, 90},
 	"scan_days": {0, 36500}, "refresh_days": {0, 3650}, "scan_target": {0, 100}, "stay_target": {0, 100}, "upstream_warn_hours": {1, 720},
 	"recert_days": {0, 3650}, "recert_grace_days": {1, 90},
+	"notice_person_daily": {0, 10_000}, "notice_daily": {0, 1_000_000}, "notice_milestone": {0, 1_000_000},
+	"undo_minutes": {0, 1440},
 }
 
 // Policies reads the policies in force.

@@ -128,9 +128,13 @@ func (w *sweep) rooms(ids []int64) (map[int64]roomLeft, map[int64]bool, error) {
 	for _, r := range all {
 		rooms[r.ID] = r
 	}
+	// One look at an index each: a join is planned by statistics that know nothing of those who have just come.
+	stay := func(person string) string {
+		return `SELECT r.id FROM join_requests r WHERE r.id IN ? AND (SELECT i.id FROM memberships i WHERE i.group_id = r.group_id AND i.` + person + ` = r.` + person +
+			` AND i.` + person + ` IS NOT NULL AND i.status = 'active' LIMIT 1) IS NOT NULL`
+	}
 	var in []int64
-	err = w.tx.Raw(`SELECT r.id FROM join_requests r JOIN memberships i ON i.group_id = r.group_id AND i.member_id = r.member_id AND i.status = 'active' WHERE r.id IN ?
-		UNION ALL SELECT r.id FROM join_requests r JOIN memberships i ON i.group_id = r.group_id AND i.guest_id = r.guest_id AND i.status = 'active' WHERE r.id IN ?`, ids, ids).Scan(&in).Error
+	err = w.tx.Raw(stay("member_id")+" UNION ALL "+stay("guest_id"), ids, ids).Scan(&in).Error
 	if err != nil {
 		return nil, nil, fmt.Errorf("look for memberships: %w", err)
 	}
@@ -145,12 +149,7 @@ func (w *sweep) settle() error {
 	if len(w.won) == 0 {
 		return nil
 	}
-	status := Rejected
-	if w.d.Approve {
-		status = Approved
-	}
-	done := w.tx.Model(&Request{}).Where("id IN ? AND status = ?", w.won, Pending).
-		Updates(map[string]any{"status": status, "decided_at": w.at, "decided_by": decider(w.by), "reason": w.d.Reason})
+	done := w.tx.Model(&Request{}).Where("id IN ? AND status = ?", w.won, Pending).Updates(w.d.columns(w.by, w.at))
 	if done.Error != nil {
 		return fmt.Errorf("decide requests: %w", done.Error)
 	}
@@ -198,7 +197,8 @@ func (w *sweep) seat() error {
 func (w *sweep) endWaits(groups []int64) error {
 	for _, person := range []string{"member_id", "guest_id"} {
 		err := w.tx.Exec(`UPDATE waiting_list SET ended_at = ?, ended_how = 'in' WHERE group_id IN ? AND ended_at IS NULL
-			AND EXISTS (SELECT 1 FROM memberships i WHERE i.group_id = waiting_list.group_id AND i.`+person+` = waiting_list.`+person+` AND i.status = 'active')`, w.at, groups).Error
+			AND (SELECT i.id FROM memberships i WHERE i.group_id = waiting_list.group_id AND i.`+person+` = waiting_list.`+person+` AND i.`+person+` IS NOT NULL
+				AND i.status = 'active' LIMIT 1) IS NOT NULL`, w.at, groups).Error
 		if err != nil {
 			return fmt.Errorf("end waits: %w", err)
 		}

@@ -53,8 +53,7 @@ func (s *Service) overturn(tx *gorm.DB, by access.Actor, id int64, reason string
 		return "", fmt.Errorf("overturn the ruling: %w", said.Error)
 	}
 	status := map[bool]string{true: Approved, false: Rejected}[d.Approve]
-	done := tx.Model(&Request{}).Where("id = ? AND status = ?", id, row.Status).
-		Updates(map[string]any{"status": status, "decided_at": now, "decided_by": decider(by), "reason": reason})
+	done := tx.Model(&Request{}).Where("id = ? AND status = ?", id, row.Status).Updates(d.columns(by, now))
 	if done.Error != nil {
 		return "", fmt.Errorf("overturn the decision: %w", done.Error)
 	}

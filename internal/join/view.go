@@ -81,6 +81,9 @@ type View struct {
 	invite       *Invite         // the one that this press may use
 	Ruled        bool            // a rule decided in this very press
 	ruled        bool            // and let the person in
+	Until        *time.Time      // with StateIn: when the stay ends by itself
+	TimeAsked    bool            // with StateIn: more time was asked for
+	Instead      string          // with StateIn: the group that was asked for, when it is another one
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
@@ -135,6 +138,9 @@ func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 		return out, err
 	}
 	out.Draft = s.openDraft(v.session)
+	if err := s.addStay(tx, v, &out); err != nil {
+		return out, err
+	}
 	err = s.addRules(tx, v, &out)
 	return out, err
 }

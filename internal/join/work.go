@@ -110,20 +110,28 @@ func (s *Service) workRun(tx *gorm.DB, r Run) error {
 	if mine.RowsAffected == 0 {
 		return errRunOver
 	}
-	var ids []int64
-	err := tx.Raw("SELECT request_id FROM request_run_items WHERE run_id = ? AND outcome = '' ORDER BY position LIMIT ?", r.ID, runChunk).Scan(&ids).Error
+	var items []struct{ Position, RequestID int64 }
+	err := tx.Raw("SELECT position, request_id FROM request_run_items WHERE run_id = ? AND outcome = '' ORDER BY position LIMIT ?", r.ID, runChunk).Scan(&items).Error
 	if err != nil {
 		return fmt.Errorf("read a run's requests: %w", err)
 	}
-	if len(ids) == 0 {
+	if len(items) == 0 {
 		return errRunDone
+	}
+	ids, positions := make([]int64, len(items)), make([]int64, len(items))
+	for i, item := range items {
+		ids[i], positions[i] = item.RequestID, item.Position
 	}
 	by, err := directory.LoadActor(tx, r.CreatedBy, now)
 	if err != nil {
 		return err
 	}
 	by.Address, by.Device = r.Address, r.Device
-	results, err := s.decideMany(tx, by, Decision{Approve: r.Approve, Reason: r.Reason}, ids)
+	d, err := r.decision(tx)
+	if err != nil {
+		return err
+	}
+	results, err := s.decideMany(tx, by, d, ids)
 	if err != nil {
 		return err
 	}
@@ -131,8 +139,8 @@ func (s *Service) workRun(tx *gorm.DB, r Run) error {
 	for i, one := range results {
 		outcomes[i] = one.Outcome
 	}
-	v, args := database.Values(tx, database.Numbers("request_id", ids), database.Texts("outcome", outcomes))
-	err = tx.Exec("UPDATE request_run_items SET outcome = v.outcome FROM "+v+" WHERE run_id = ? AND request_run_items.request_id = v.request_id", append(args, r.ID)...).Error
+	v, args := database.Values(tx, database.Numbers("position", positions), database.Texts("outcome", outcomes))
+	err = tx.Exec("UPDATE request_run_items SET outcome = v.outcome FROM "+v+" WHERE run_id = ? AND request_run_items.position = v.position", append(args, r.ID)...).Error
 	if err != nil {
 		return fmt.Errorf("write down what a run did: %w", err)
 	}
