@@ -54,7 +54,7 @@ func parseEntries(text string) (out entries, bad fault.Invalid) {
 	bad = fault.Invalid{}
 	seen := map[string]bool{}
 	text = strings.TrimPrefix(text, "\ufeff")
-	for _, cell := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("\r\n\t,;\uff0c\uff1b\u3001", r) }) {
+	for _, cell := range cells(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("\r\n\t,;\uff0c\uff1b\u3001", r) })) {
 		cell = strings.Trim(strings.TrimSpace(cell), `"'`)
 		kind, key := "job", jobKey(cell)
 		if phone, ok := directory.ParsePhone(cell); ok {
@@ -74,6 +74,18 @@ func parseEntries(text string) (out entries, bad fault.Invalid) {
 		bad["people"] = fault.Msg("ruling.error.entries", "Max", MaxEntries, "Have", len(out.keys))
 	}
 	return out, bad
+}
+
+// cells parts what only spaces part, unless the spaces are those of a phone.
+func cells(all []string) (out []string) {
+	for _, cell := range all {
+		if _, ok := directory.ParsePhone(strings.Trim(strings.TrimSpace(cell), `"'`)); ok {
+			out = append(out, cell)
+			continue
+		}
+		out = append(out, strings.Fields(cell)...)
+	}
+	return out
 }
 
 func heading(key string) bool {
