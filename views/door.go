@@ -16,7 +16,11 @@ func WithJoinState(ctx context.Context, state string) context.Context {
 
 func joinState(ctx context.Context) templ.Attributes {
 	if state, ok := ctx.Value(joinStateKey{}).(string); ok {
-		return templ.Attributes{"data-join-state": state}
+		all := templ.Attributes{"data-join-state": state}
+		if at := joinLive(ctx); at != "" {
+			all["data-live"] = at
+		}
+		return all
 	}
 	return templ.Attributes{}
 }

@@ -37,13 +37,14 @@ type JoinProps struct {
 	SignedIn bool              // the person is known by the console session alone
 	Next     string            // for the language switch
 	Now      time.Time
+	Part     string // of the page of somebody who waits; "" = how it stands
 	Onward   string // scan address of another group that is not full, when the code names one
 }
 
 // JoinTyped is what the visitor typed before the form came back.
 type JoinTyped struct {
-	Phone, Name, Note, Company, Code string
-	Field                            func(name string) string // of any other field
+	Phone, Name, Note, Company, Code, Word string
+	Field                                  func(name string) string // of any other field
 }
 
 func (p JoinProps) plate() PlateProps {

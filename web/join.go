@@ -19,7 +19,7 @@ import (
 )
 
 // pendingReload is how often a waiting page looks again by itself.
-const pendingReload = 20 * time.Second
+var pendingReload = 20 * time.Second
 
 func (s *server) joinSecret(c echo.Context) string {
 	ck, err := c.Cookie(s.cookieName(joinCookie))
@@ -78,7 +78,12 @@ func (s *server) visitor(c echo.Context) (join.Visitor, error) {
 }
 
 func (s *server) showJoin(c echo.Context) error {
-	return s.askJoin(c, http.StatusOK, views.JoinProps{OnPhone: c.QueryParam("step") == "phone"})
+	step := c.QueryParam("step")
+	p := views.JoinProps{OnPhone: step == "phone"}
+	if step == views.PartWord || step == views.PartWithdraw {
+		p.Part = step
+	}
+	return s.askJoin(c, http.StatusOK, p)
 }
 
 // askJoin shows what is true now, with what was typed and what is wrong with it.
@@ -92,7 +97,7 @@ func (s *server) askJoin(c echo.Context, status int, p views.JoinProps) error {
 	}
 	p.SignedIn = who.SignedIn != nil
 	typed := typedOr(c, p.Draft)
-	p.Typed = views.JoinTyped{Phone: c.FormValue("phone"), Name: typed("name"), Note: typed("note"), Company: typed("company"), Field: typed}
+	p.Typed = views.JoinTyped{Phone: c.FormValue("phone"), Name: typed("name"), Note: typed("note"), Company: typed("company"), Word: c.FormValue("word"), Field: typed}
 	if p.Step == join.StepCode && p.Wrong["code"] == "" {
 		p.Typed.Code = c.Request().PostForm.Get("code") // it was not used up
 	}
@@ -111,8 +116,8 @@ func (s *server) renderJoin(c echo.Context, status int, p views.JoinProps) error
 		p.Request.Reason = p.Request.Told(views.English(c.Request().Context()))
 	}
 	ctx := views.WithJoinState(c.Request().Context(), string(p.State))
-	if p.State == join.StatePending || p.Entry.Number > 0 || p.Entry.Missing {
-		ctx = views.WithJoinRefresh(ctx, pendingReload)
+	if p.Live() && !(p.State == join.StatePending && p.Part != "") {
+		ctx = views.WithJoinLive(ctx, p.Mark(), pendingReload)
 	}
 	c.SetRequest(c.Request().WithContext(ctx))
 	return render(c, status, views.Join(p))

@@ -20,6 +20,7 @@ import (
 	"doorplate/internal/code"
 	"doorplate/internal/config"
 	"doorplate/internal/directory"
+	"doorplate/internal/events"
 	"doorplate/internal/group"
 	"doorplate/internal/join"
 	"doorplate/internal/notify"
@@ -52,6 +53,7 @@ type Deps struct {
 
 	Operations *operations.Service
 	Notices    *notify.Service
+	Hub        *events.Hub // what open pages follow
 	// Demo fills the empty database with the demo organisation.
 	Demo func(ctx context.Context) error
 	// Ready is nil when the database answers and is migrated.
@@ -63,11 +65,12 @@ type server struct {
 	crossOrigin *http.CrossOriginProtection
 	meters      *meters
 	isSetUp     atomic.Bool // seen once; it stays so
+	streams     *streams
 }
 
 // New builds the handler for everything this server answers.
 func New(d Deps) http.Handler {
-	s := &server{Deps: d, crossOrigin: http.NewCrossOriginProtection(), meters: newMeters(d.Scans)}
+	s := &server{Deps: d, crossOrigin: http.NewCrossOriginProtection(), meters: newMeters(d.Scans), streams: newStreams()}
 	if err := s.crossOrigin.AddTrustedOrigin(d.Config.BaseURL); err != nil {
 		panic(err) // config checked the base URL
 	}
@@ -86,7 +89,7 @@ func New(d Deps) http.Handler {
 // with an address, and preparing to compress costs more than all the rest of them.
 func packed(c echo.Context) bool {
 	path := c.Request().URL.Path
-	if strings.HasPrefix(path, scanPrefix) || strings.HasPrefix(path, "/static/") || path == paths.Metrics {
+	if strings.HasPrefix(path, scanPrefix) || strings.HasPrefix(path, "/static/") || path == paths.Metrics || path == paths.JoinLive || path == paths.Live {
 		return true
 	}
 	return strings.HasSuffix(path, ".png") || strings.HasSuffix(path, ".pdf") || strings.HasSuffix(path, ".zip")

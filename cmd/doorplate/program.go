@@ -18,6 +18,7 @@ import (
 	"doorplate/internal/config"
 	"doorplate/internal/database"
 	"doorplate/internal/directory"
+	"doorplate/internal/events"
 	"doorplate/internal/group"
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
@@ -49,6 +50,7 @@ type program struct {
 
 	operations *operations.Service
 	notices    *notify.Service
+	hub        *events.Hub
 }
 
 // load reads the environment, prepares the data dir and wires the services. It
@@ -86,6 +88,7 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p := &program{config: cfg, keys: keys, db: db, log: newLog(cfg)}
 	now := func() time.Time { return time.Now().UTC() }
 	p.trail = audit.New(keys, now)
+	p.hub = events.NewHub(db, p.log, now)
 	p.outbox = jobs.New(db, keys, now, p.log)
 	p.directory = directory.New(db, p.trail, now)
 	p.auth = auth.New(db, keys, p.trail, p.outbox, now)

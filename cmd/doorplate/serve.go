@@ -18,6 +18,7 @@ import (
 	"doorplate/internal/database"
 	"doorplate/internal/demo"
 	"doorplate/internal/directory"
+	"doorplate/internal/events"
 	"doorplate/internal/paths"
 	"doorplate/internal/rules"
 	"doorplate/web"
@@ -69,6 +70,7 @@ func (p *program) run(ctx context.Context, listener net.Listener) error {
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 10 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 256 << 10,
 	}
+	server.RegisterOnShutdown(p.hub.Close) // streams end, or nothing would ever be drained
 	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(listener) }()
 	p.log.Info("listening", "address", listener.Addr().String(), "base_url", p.config.BaseURL)
@@ -189,6 +191,8 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.joins.Work(ctx, p.log) })
 	workers.Go(func() { p.everyHour(ctx) })
 	workers.Go(func() { p.joins.RunEnds(ctx, p.log) })
+	workers.Go(func() { p.hub.Run(ctx) })
+	workers.Go(func() { p.joins.RunTurns(ctx, p.hub, p.log) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
 	workers.Go(func() { p.notices.Run(ctx) })
 }
@@ -210,6 +214,7 @@ func (p *program) everyHour(ctx context.Context) {
 			{"announce dying chat images", p.notices.Remind},
 			{"delete old messages", p.notices.Sweep},
 			{"add up decisions", p.joins.SumDecisions},
+			{"sweep old events", func(ctx context.Context) error { return events.Sweep(ctx, p.db, time.Now()) }},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err
@@ -230,7 +235,7 @@ func (p *program) everyHour(ctx context.Context) {
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
 		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db, p.trail), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Rules: rules.New(p.db, p.trail, time.Now), Press: p.press, Rounds: p.rounds, Operations: p.operations, Notices: p.notices,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Rules: rules.New(p.db, p.trail, time.Now), Press: p.press, Rounds: p.rounds, Operations: p.operations, Notices: p.notices, Hub: p.hub,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

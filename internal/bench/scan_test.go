@@ -19,6 +19,7 @@ import (
 	"doorplate/internal/config"
 	"doorplate/internal/database"
 	"doorplate/internal/directory"
+	"doorplate/internal/events"
 	"doorplate/internal/group"
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
@@ -36,6 +37,7 @@ type ours struct {
 	db      *gorm.DB
 	handler http.Handler
 	scans   *scan.Service
+	hub     *events.Hub
 	tokens  []string // of codes without a cap
 	capped  string   // of one code with both caps, which are out of reach
 	ids     []string // public ids, which is all that the rivals look at
@@ -54,10 +56,10 @@ func newOurs(b *testing.B, db *gorm.DB) *ours {
 	groups, codes := group.New(db, trail, now), code.New(db, keys, trail, now, cfg.BaseURL)
 	scans := scan.New(db, keys, codes, trail, now)
 	b.Cleanup(scans.Close)
-	o := &ours{db: db, scans: scans}
+	o := &ours{db: db, scans: scans, hub: events.NewHub(db, log, now)}
 	o.handler = web.New(web.Deps{
 		Config: cfg, Log: log, Now: now, Trail: trail, Audit: audit.NewLog(db, trail), Auth: auth.New(db, keys, trail, jobs.New(db, keys, now, log), now),
-		Directory: directory.New(db, trail, now), Groups: groups, Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scans,
+		Directory: directory.New(db, trail, now), Groups: groups, Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scans, Hub: o.hub,
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
 		Demo:  func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	})

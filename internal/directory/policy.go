@@ -42,6 +42,8 @@ type Policies struct {
 	NoticeMemberSMS   bool     // members may have text messages
 	NoticeGuestSMS    bool     // guests are told of decisions by text message
 	UndoMinutes       int      // a decision on a request may be taken back for so long; 0 = never
+	AskAgainHours     int      // who was refused may ask the same group again after so long
+	AskAgainTimes     int      // and so often; 0 = as often as they like
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -53,7 +55,8 @@ func DefaultPolicies() Policies {
 		StaffGroups: access.CreationOff, GroupCreation: access.CreationOn,
 		RecertDays: 90, RecertGraceDays: 14,
 		NoticePersonDaily: 50, NoticeDaily: 5000, NoticeMilestone: 100,
-		UndoMinutes: 10,
+		UndoMinutes:   10,
+		AskAgainHours: 24, AskAgainTimes: 3,
 	}
 }
 
@@ -73,7 +76,8 @@ func (p *Policies) fields() map[string]any {
 		"recert_days": &p.RecertDays, "recert_grace_days": &p.RecertGraceDays,
 		"notice_person_daily": &p.NoticePersonDaily, "notice_daily": &p.NoticeDaily, "notice_milestone": &p.NoticeMilestone,
 		"notice_member_sms": &p.NoticeMemberSMS, "notice_guest_sms": &p.NoticeGuestSMS,
-		"undo_minutes": &p.UndoMinutes,
+		"undo_minutes":    &p.UndoMinutes,
+		"ask_again_hours": &p.AskAgainHours, "ask_again_times": &p.AskAgainTimes,
 	}
 }
 

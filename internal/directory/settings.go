@@ -93,7 +93,8 @@ var bounds = map[string][2]int{
 	"scan_days": {0, 36500}, "refresh_days": {0, 3650}, "scan_target": {0, 100}, "stay_target": {0, 100}, "upstream_warn_hours": {1, 720},
 	"recert_days": {0, 3650}, "recert_grace_days": {1, 90},
 	"notice_person_daily": {0, 10_000}, "notice_daily": {0, 1_000_000}, "notice_milestone": {0, 1_000_000},
-	"undo_minutes": {0, 1440},
+	"undo_minutes":    {0, 1440},
+	"ask_again_hours": {0, 8760}, "ask_again_times": {0, 100},
 }
 
 // Policies reads the policies in force.

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"doorplate/internal/code"
+	"doorplate/internal/directory"
 	"doorplate/internal/group"
 	"doorplate/internal/rules"
 )
@@ -156,13 +157,17 @@ func (s *Service) settled(tx *gorm.DB, v visit, rooms []group.Group) (*group.Gro
 	if len(ids) == 0 {
 		return nil, nil
 	}
+	p, err := directory.LoadPolicies(tx)
+	if err != nil {
+		return nil, err
+	}
 	var found []struct{ GroupID int64 }
-	err := tx.Raw(`SELECT group_id FROM (
+	err = tx.Raw(`SELECT group_id FROM (
 		SELECT group_id, 0 AS rank, id FROM memberships WHERE `+column+` = ? AND group_id IN ? AND status = 'active'
 		UNION ALL
 		SELECT group_id, CASE status WHEN 'pending' THEN 1 ELSE 2 END, id FROM join_requests
 			WHERE `+column+` = ? AND group_id IN ? AND (status = 'pending' OR status = 'rejected' AND decided_at > ?)) x
-		ORDER BY rank, id DESC LIMIT 1`, *id, ids, *id, ids, s.now().UTC().Add(-RetryAfter)).Scan(&found).Error
+		ORDER BY rank, id DESC LIMIT 1`, *id, ids, *id, ids, s.now().UTC().Add(-askAgain(p))).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("look where the person is: %w", err)
 	}

@@ -57,6 +57,7 @@ type Request struct {
 	Rule         string     // what decided by itself; "" = somebody did
 	IntoGroupID  *int64     // the other group that they were let into
 	GrantedUntil *time.Time // when that stay ends
+	Waiting
 
 	Signs `gorm:"embedded"`
 }

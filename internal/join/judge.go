@@ -81,7 +81,7 @@ func (s *Service) judge(tx *gorm.DB, v visit, who Visitor, r *Request, answers [
 		return err
 	}
 	if said.Verdict == rules.Approve || said.Verdict == rules.Refuse {
-		if kept.Outcome, err = s.obey(tx, *said.Rule, said.Verdict, r, out); err != nil {
+		if kept.Outcome, err = s.obey(tx, v, *said.Rule, said.Verdict, r, out); err != nil {
 			return err
 		}
 	}
@@ -114,7 +114,7 @@ func newRuling(r Request, f rules.Facts, said rules.Ruling) (Ruling, error) {
 }
 
 // obey decides the request as the rule says, and shows it to the visitor.
-func (s *Service) obey(tx *gorm.DB, rule rules.Rule, verdict rules.Verdict, r *Request, out *View) (outcome string, err error) {
+func (s *Service) obey(tx *gorm.DB, v visit, rule rules.Rule, verdict rules.Verdict, r *Request, out *View) (outcome string, err error) {
 	d := Decision{Approve: verdict == rules.Approve, Reason: rule.Reason}
 	if d.Approve {
 		d.Reason = ""
@@ -134,7 +134,12 @@ func (s *Service) obey(tx *gorm.DB, rule rules.Rule, verdict rules.Verdict, r *R
 	case Approved:
 		out.State, out.ruled = StateIn, true // the page that follows shows the entry
 	case Rejected:
-		out.State, out.Why, out.RetryAt = StateRefused, Turned, s.now().Add(RetryAfter)
+		now := s.now().UTC()
+		r.Status, r.Reason, r.DecidedAt = Rejected, d.Reason, &now
+		out.State, out.Why = StateRefused, Turned
+		if _, err := s.turnedDown(tx, v, out); err != nil {
+			return "", err
+		}
 	default:
 		return RuledHeld, nil
 	}
@@ -161,7 +166,7 @@ func (s *Service) factsOf(tx *gorm.DB, c code.Code, address string, home int64, 
 			return f, fmt.Errorf("read the applicant's departments: %w", err)
 		}
 	}
-	if c.Networks != "" {
+	if c.Networks != "" && address != "" {
 		f.Network = rules.Outside
 		if c.AllowsNetwork(address) {
 			f.Network = rules.Inside

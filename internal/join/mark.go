@@ -31,6 +31,9 @@ func (s *Service) mark(tx *gorm.DB, v visit, out View) error {
 
 // comeFrom copies where the request's scan came from, when it is still there.
 func (r *Request) comeFrom(tx *gorm.DB) error {
+	if r.ScanID == nil {
+		return nil
+	}
 	var from []struct {
 		Channel    string
 		CopySerial int

@@ -238,7 +238,7 @@ func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, f Form, out *View) er
 // partial unique index allows one pending request per person and group.
 func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) error {
 	now := s.now().UTC()
-	r := Request{GroupID: v.group.ID, CodeID: &v.session.CodeID, ScanID: &v.session.ScanID, MemberID: v.person.MemberID, GuestID: v.person.GuestID,
+	r := Request{GroupID: v.group.ID, CodeID: &v.session.CodeID, ScanID: v.scan(), MemberID: v.person.MemberID, GuestID: v.person.GuestID,
 		Name: v.person.Name, Phone: v.person.Phone, Note: f.Note, Status: Pending, CreatedAt: now, RulesVersion: out.version()}
 	v.company(&r, f)
 	if err := r.comeFrom(tx); err != nil {

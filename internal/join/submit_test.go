@@ -138,7 +138,7 @@ func TestTheWayOfARequest(t *testing.T) {
 			t.Errorf("refused with %q, %q", v.Request.Reason, v.Why)
 		}
 		r.show(r.submit(join.Visitor{Secret: cookie}, join.Form{}), join.StateRefused)
-		r.clock.Add(join.RetryAfter)
+		r.clock.Add(24 * time.Hour)
 		r.show(r.at(cookie), join.StateForm)
 		r.show(r.submit(join.Visitor{Secret: cookie}, join.Form{}), join.StatePending)
 

@@ -47,9 +47,6 @@ const (
 	GroupEnded = "disbanded"
 )
 
-// RetryAfter is how long a rejected person waits before asking again.
-const RetryAfter = 24 * time.Hour
-
 // View is what stands at the door for one visitor at one moment.
 type View struct {
 	State        State
@@ -65,9 +62,11 @@ type View struct {
 	ScanRef      string  // the reference of the scan
 	Person       *Person // nil until identified
 	AskedPhone   string
-	Request      *Request // the person's newest one, if any
-	Deciders     []string // names; empty until identified
-	RetryAt      time.Time
+	Request      *Request        // the person's newest one, if any
+	Deciders     []string        // names; empty until identified
+	RetryAt      time.Time       // with Turned: when asking again is possible by itself; zero = not at all
+	AgainLeft    int             // with Turned: how often still; 0 = no limit
+	Expect       *Expect         // with StatePending: how long others waited; nil when too few did
 	Entry        group.EntryView // with StateIn
 	reached      string          // the stage that this very press led to
 	Locked       bool            // the code's password is still to be given
@@ -141,8 +140,10 @@ func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	if err := s.addStay(tx, v, &out); err != nil {
 		return out, err
 	}
-	err = s.addRules(tx, v, &out)
-	return out, err
+	if err := s.addRules(tx, v, &out); err != nil {
+		return out, err
+	}
+	return out, s.addExpect(tx, v, &out)
 }
 
 // stateOf decides the state. The order of the questions is the rule.
@@ -245,14 +246,17 @@ func (s *Service) welcome(tx *gorm.DB, v visit, out *View) error {
 	if err != nil {
 		return err
 	}
-	r := out.Request
+	turned, err := s.turnedDown(tx, v, out)
+	if err != nil {
+		return err
+	}
 	switch {
 	case !fits:
 		out.Barred = Audience
 	case v.group.JoinMode == group.Restricted && !v.code.Narrow():
 		out.State, out.Why = StateRefused, ByAdmin
-	case r != nil && r.Status == Rejected && r.DecidedAt != nil && s.now().Before(r.DecidedAt.Add(RetryAfter)):
-		out.State, out.Why, out.RetryAt = StateRefused, Turned, r.DecidedAt.Add(RetryAfter)
+	case turned:
+		out.State, out.Why = StateRefused, Turned
 	case v.full():
 		out.State = StateFull
 		out.Wait, err = place(tx, v.group.ID, *v.person)

@@ -22,6 +22,7 @@ const daily = "daily"
 type Wait struct {
 	Position int // 1 is next
 	Since    time.Time
+	ForSeat  bool // the next free seat is asked for, or taken, without further ado
 }
 
 // Queued is one row of the waiting list.
@@ -37,6 +38,7 @@ type Queued struct {
 	CreatedAt time.Time
 	EndedAt   *time.Time
 	EndedHow  string
+	ForSeat   bool
 }
 
 // TableName is for gorm.
@@ -57,7 +59,7 @@ func place(tx *gorm.DB, groupID int64, p Person) (*Wait, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("look for a place on the waiting list: %w", err)
 	}
-	out := Wait{Since: w.CreatedAt}
+	out := Wait{Since: w.CreatedAt, ForSeat: w.ForSeat}
 	err = tx.Raw("SELECT count(*) FROM waiting_list WHERE group_id = ? AND ended_at IS NULL AND id <= ?", groupID, w.ID).Scan(&out.Position).Error
 	if err != nil {
 		return nil, fmt.Errorf("count who waits before: %w", err)
@@ -178,7 +180,7 @@ func (s *Service) Wait(ctx context.Context, who Visitor) (out View, err error) {
 func (s *Service) queue(tx *gorm.DB, v visit, who Visitor) error {
 	now := s.now().UTC()
 	w := Queued{GroupID: v.group.ID, CodeID: &v.session.CodeID, ScanID: &v.session.ScanID, MemberID: v.person.MemberID, GuestID: v.person.GuestID,
-		Name: v.person.Name, Phone: v.person.Phone, CreatedAt: now}
+		Name: v.person.Name, Phone: v.person.Phone, CreatedAt: now, ForSeat: v.session.ScanLive}
 	done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&w)
 	if done.Error != nil {
 		return fmt.Errorf("join the waiting list: %w", done.Error)

@@ -225,6 +225,11 @@ const (
 	JoinLeave  = "/join/withdraw"
 	JoinWait   = "/join/wait"
 	JoinUnwait = "/join/unwait"
+	JoinWord   = "/join/word"
+	JoinLive   = "/join/live"
+
+	Live       = "/live"
+	LiveCounts = "/live/counts"
 	JoinDraft  = "/join/draft"
 )
 

@@ -100,6 +100,12 @@ func (b *Tab) Press(css string) {
 	b.wait("the page after "+css, `window.stale === undefined && document.readyState === 'complete'`)
 }
 
+// Click clicks an element of which the page changes a part.
+func (b *Tab) Click(css string) {
+	b.t.Helper()
+	b.do("click "+css, chromedp.Click(chromedp.CSS(css)))
+}
+
 // Await waits until the element is there, loading the page anew while it is not.
 func (b *Tab) Await(css string) {
 	b.t.Helper()
