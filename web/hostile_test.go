@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch", "months"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch", "months", "try"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -58,8 +58,8 @@ type props struct {
 	department, member, membership string
 	run, approval, preset, waiter  string
 	print, image, channel, round   string
+	invites, rule, roster          string
 	batch, view, decisions         string
-	invites                        string
 	role, grant                    string
 	entry                          string
 	hook, message                  string
@@ -76,7 +76,9 @@ func (s *site) props() props {
 		room, s.colleague(s.w.Platform).MemberID, s.clock.Now()))
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
-	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, 'fair', 'x', 1, 1, ?)", room, s.clock.Now()))
+	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", room, s.clock.Now()))
+	p.rule = fmt.Sprint(s.insert("INSERT INTO decision_rules (group_id, position, name, conditions, verdict, enabled, created_at, updated_at) VALUES (?, 1, '规则', '[{\"kind\":\"words\"}]', 'hold', ?, ?, ?)", room, true, s.clock.Now(), s.clock.Now()))
+	p.roster = fmt.Sprint(s.insert("INSERT INTO rule_lists (group_id, name, updated_at) VALUES (?, '名单', ?)", room, s.clock.Now()))
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
 	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
 	p.image = fmt.Sprint(s.count("SELECT id FROM entry_images"))
@@ -136,6 +138,10 @@ func (p props) path(pattern string) string {
 			parts[i] = p.grant
 		case ":batch":
 			parts[i] = p.invites
+		case ":rule":
+			parts[i] = p.rule
+		case ":list":
+			parts[i] = p.roster
 		case ":waiter":
 			parts[i] = p.waiter
 		case ":token", ":ticket":
@@ -260,6 +266,14 @@ func (p props) fields() [][]string {
 		{"/contacts/import", "file", "", "dry_run", "on", "whole", "on", "ask", "on", "depart", "研发中心"},
 		{"/contacts/import/:id/columns", "column_0", "name", "column_1", "phone"}, {"/contacts/import/:id/apply", "depart", "on", "reason", "x", "typed", "1"}, {"/contacts/import/:id/cancel", "x", ""},
 		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
+		{"/groups/:id/automatic", "name", "规则", "match", "any", "verdict", "refuse", "reason", "不行", "enabled", "on", "person", "guest", "departments", "研发中心", "not_departments", "on",
+			"domains", "example.com", "not_domains", "", "list", p.roster, "not_lists", "", "words", "hit", "says", "发票", "not_says", "on", "question", "几楼", "op", "is", "answer", "3", "not_answer", "",
+			"network", "outside", "score", "30", "version", "0", "action", "try"},
+		{"/groups/:id/automatic/:rule", "name", "规则", "verdict", "hold", "person", "guest", "action", "save"}, {"/rules", "name", "规则", "verdict", "hold", "words", "hit", "action", "save"},
+		{"/groups/:id/automatic/:rule/arrange", "action", "down"}, {"/groups/:id/automatic/words", "words", "发票"}, {"/rules/words", "words", "spam"},
+		{"/groups/:id/automatic/lists", "list_name", "名单", "people", "DP0005", "file", ""}, {"/groups/:id/automatic/lists/:list", "action", "add", "people", "13800000005", "file", ""},
+		{"/rules/lists", "list_name", "名单", "people", "DP0005", "file", ""}, {"/rules/lists/:list", "action", "remove", "people", "DP0005", "file", ""},
+		{"/rules/:rule", "name", "规则", "verdict", "hold", "words", "hit", "action", "try"}, {"/rules/:rule/arrange", "action", "up"}, {"/requests/:id/overturn", "reason", "x", "heed", "ask"},
 		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"},
 		{"/groups/:id/asking", "invite", "on", "last4", "on", "question", "几楼？", "answers", "三楼", "domains", "example.com", "version", "0", "field1_key", "", "field1_label", "为什么", "field1_kind", "choice",
 			"field1_options", "甲\n乙", "field1_required", "on"},

@@ -245,7 +245,7 @@ func (s *server) enterOrAsk(c echo.Context, proved string) error {
 			return err
 		}
 		return s.askJoin(c, http.StatusUnprocessableEntity, views.JoinProps{Wrong: told(c.Request().Context(), v.Lacks)})
-	case v.State == join.StatePending:
+	case v.State == join.StatePending || v.Ruled:
 		c.SetCookie(s.cookie(joinCookie, who.Secret, join.PendingLife))
 	}
 	return c.Redirect(http.StatusSeeOther, paths.Join)

@@ -105,6 +105,9 @@ func (s *server) decideRequests(c echo.Context) error {
 	if err != nil {
 		return s.refuseDecision(c, ids, err)
 	}
+	if err := s.warnOfWords(c, d.Reason, ids); err != nil {
+		return s.refuseDecision(c, ids, err)
+	}
 	results, err := s.Joins.Decide(ctx, actor(c), d, ids...)
 	if err != nil {
 		return s.refuseDecision(c, ids, err)

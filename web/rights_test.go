@@ -47,8 +47,19 @@ func atGroup(o things) []any { return []any{o.gid} }
 
 func atSeat(o things) []any { return []any{o.gid, o.seat} }
 
+func atRule(o things) []any { return []any{o.gid, o.rule} }
+
+func atRoster(o things) []any { return []any{o.gid, o.roster} }
+
+func atRule0(o things) []any { return []any{o.rule0} }
+
+func atRoster0(o things) []any { return []any{o.roster0} }
+
+func atRuled(o things) []any { return []any{o.ruled} }
+
 func atInvites(o things) []any { return []any{o.gid, o.invites} }
-func atWaiter(o things) []any  { return []any{o.gid, o.waiter} }
+
+func atWaiter(o things) []any { return []any{o.gid, o.waiter} }
 
 func atRemoved(o things) []any { return []any{o.gid, o.removed} }
 

@@ -28,6 +28,7 @@ import (
 	"doorplate/internal/paths"
 	"doorplate/internal/press"
 	"doorplate/internal/recert"
+	"doorplate/internal/rules"
 	"doorplate/internal/scan"
 )
 
@@ -46,6 +47,7 @@ type Deps struct {
 	Codes     *code.Service
 	Scans     *scan.Service
 	Joins     *join.Service
+	Rules     *rules.Service
 	Press     *press.Service
 	Rounds    *recert.Service
 

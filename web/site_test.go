@@ -30,6 +30,7 @@ import (
 	"doorplate/internal/operations"
 	"doorplate/internal/press"
 	"doorplate/internal/recert"
+	"doorplate/internal/rules"
 	"doorplate/internal/scan"
 	"doorplate/internal/testkit"
 	"doorplate/web"
@@ -82,6 +83,7 @@ func siteOn(t *testing.T, db *gorm.DB, clock *testkit.Clock, w testkit.World) *s
 		Operations: operations.New(db, trail, groups, codes, now), Notices: notify.New(db, keys, trail, now, log, notify.Options{BaseURL: cfg.BaseURL}),
 		Hub:   events.NewHub(db, log, now),
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
+		Rules: rules.New(db, trail, now),
 		Press: press.New(db, codes, trail, now, cfg.BaseURL, log), Rounds: recert.New(db, trail, codes, now),
 		Demo: func(context.Context) error { return nil }, Ready: func(context.Context) error { return nil },
 	}

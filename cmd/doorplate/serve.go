@@ -20,6 +20,7 @@ import (
 	"doorplate/internal/directory"
 	"doorplate/internal/events"
 	"doorplate/internal/paths"
+	"doorplate/internal/rules"
 	"doorplate/web"
 )
 
@@ -234,7 +235,7 @@ func (p *program) everyHour(ctx context.Context) {
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
 		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db, p.trail), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Press: p.press, Rounds: p.rounds, Operations: p.operations, Notices: p.notices, Hub: p.hub,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Rules: rules.New(p.db, p.trail, time.Now), Press: p.press, Rounds: p.rounds, Operations: p.operations, Notices: p.notices, Hub: p.hub,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

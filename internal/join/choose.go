@@ -12,6 +12,7 @@ import (
 	"doorplate/internal/code"
 	"doorplate/internal/directory"
 	"doorplate/internal/group"
+	"doorplate/internal/rules"
 )
 
 // choose makes v.group the one of a live code's groups that the visit is for:
@@ -210,7 +211,14 @@ func holdRooms(tx *gorm.DB, v *visit) (exclusive bool, err error) {
 			strength = exclusively // a seat may be taken: no upgrade of a shared lock
 		}
 	}
-	if v.doors != nil && strength == exclusively {
+	ruled, err := rules.MayApprove(tx, ids)
+	if err != nil {
+		return false, err
+	}
+	if ruled {
+		strength = exclusively
+	}
+	if (v.doors != nil || ruled) && strength == exclusively {
 		if err := group.HoldSeries(tx, ids); err != nil {
 			return false, err
 		}
@@ -218,7 +226,8 @@ func holdRooms(tx *gorm.DB, v *visit) (exclusive bool, err error) {
 	if err := tx.Table("groups").Clauses(clause.Locking{Strength: strength}).Where("id IN ?", ids).Order("id").Pluck("id", &v.held).Error; err != nil {
 		return false, fmt.Errorf("hold the groups: %w", err)
 	}
-	return strength == exclusively, nil
+	v.seats = strength == exclusively
+	return v.seats, nil
 }
 
 // chooseAgain is choose under the locks of holdRooms: the group that was chosen

@@ -193,7 +193,7 @@ type Listed struct {
 }
 
 const listedColumns = `r.*, g.gid AS group_gid, g.name AS group_name, g.type AS group_type, g.origin AS group_origin, g.status AS group_status,
-	g.disbanded_at, d.path AS group_path, coalesce(w.name, '') AS decider_name, coalesce(e.name, '') AS disbanded_name,
+	g.disbanded_at, d.path AS group_path, coalesce(w.name, (SELECT x.rule_name FROM request_rulings x WHERE x.request_id = r.id AND x.outcome = 'done' AND x.overturned_at IS NULL), '') AS decider_name, coalesce(e.name, '') AS disbanded_name,
 	(m.status IS NOT NULL AND m.status <> 'active') AS member_gone`
 
 const listedFrom = ` FROM join_requests r JOIN groups g ON g.id = r.group_id JOIN departments d ON d.id = g.department_id

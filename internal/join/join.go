@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"doorplate/internal/audit"
+	"doorplate/internal/rules"
 	"doorplate/internal/secret"
 )
 
@@ -80,13 +81,14 @@ type Service struct {
 	keys  secret.Keys
 	trail *audit.Trail
 	marks Marks
+	words *rules.Reader
 	now   func() time.Time
 	runs  chan struct{} // a run was started
 }
 
 // New returns the service.
 func New(db *gorm.DB, keys secret.Keys, trail *audit.Trail, marks Marks, now func() time.Time) *Service {
-	return &Service{db: db, keys: keys, trail: trail, marks: marks, now: now, runs: make(chan struct{}, 1)}
+	return &Service{db: db, keys: keys, trail: trail, marks: marks, words: rules.NewReader(), now: now, runs: make(chan struct{}, 1)}
 }
 
 // Limits of what people type, in characters.

@@ -23,7 +23,10 @@ func (s *Service) mark(tx *gorm.DB, v visit, out View) error {
 	if out.reached == "" {
 		return nil
 	}
-	return s.marks.Stage(tx, out.reached, v.session.ScanID)
+	if err := s.marks.Stage(tx, out.reached, v.session.ScanID); err != nil || !out.ruled {
+		return err
+	}
+	return s.marks.Stage(tx, stageJoined, v.session.ScanID)
 }
 
 // comeFrom copies where the request's scan came from, when it is still there.

@@ -55,6 +55,9 @@ func (s *Service) Open(ctx context.Context, by access.Actor, id int64) (Detail, 
 	if err := s.addUndo(tx, by, rows); err != nil {
 		return Detail{}, err
 	}
+	if err := s.addRulings(tx, rows); err != nil {
+		return Detail{}, err
+	}
 	d := Detail{Row: rows[0]}
 	if err := d.readMade(tx, by); err != nil {
 		return d, err

@@ -12,6 +12,7 @@ import (
 
 	"doorplate/internal/access"
 	"doorplate/internal/group"
+	"doorplate/internal/rules"
 )
 
 // PageSize is how many requests one page of the queue shows.
@@ -44,11 +45,13 @@ type Row struct {
 	MemberCount int
 	SeriesID    *int64 // of a numbered series, whose next group takes whom this one cannot
 	JoinMode    string
-	RulesNow    int    // the version of the group's rules in force
-	Proposer    string // the member who asked in this one's name
-	Own         bool   // the reader's own request: somebody else decides
-	CopyPlace   string // where the copy that was scanned hangs
-	From        From   `gorm:"embedded;embeddedPrefix:scan_"`
+	RulesNow    int         // the version of the group's rules in force
+	Ruling      *Ruling     `gorm:"-"` // what the rules said; nil when nobody asked them
+	Hits        []rules.Hit `gorm:"-"` // words of the lists in what the applicant wrote
+	Proposer    string      // the member who asked in this one's name
+	Own         bool        // the reader's own request: somebody else decides
+	CopyPlace   string      // where the copy that was scanned hangs
+	From        From        `gorm:"embedded;embeddedPrefix:scan_"`
 	Facts       `gorm:"-"`
 	UndoUntil   time.Time `gorm:"-"` // the reader may take the decision back till then; zero = not at all
 }
@@ -174,7 +177,10 @@ func (s *Service) dress(tx *gorm.DB, by access.Actor, ids []int64) ([]Row, error
 	if err := s.addUndo(tx, by, rows); err != nil {
 		return nil, err
 	}
-	return rows, addFacts(tx, by, rows)
+	if err := addFacts(tx, by, rows); err != nil {
+		return nil, err
+	}
+	return rows, s.addRulings(tx, rows)
 }
 
 // finish fills in what one statement for all rows is cheaper for.

@@ -63,6 +63,7 @@ type visit struct {
 	named   bool        // identified in this very transaction
 	doors   []code.Door // of a live code or a series; nil when there is only the one group
 	held    []int64     // groups that are locked, in order
+	seats   bool        // they are locked as for taking a seat
 	door    *code.Door  // the chosen one, whose room is group; nil when no seat is left behind any
 }
 

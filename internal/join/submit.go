@@ -276,8 +276,12 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 		return err
 	}
 	out.reached = stageRequested
-	return s.trail.Record(tx, v.actor(who), audit.Event{Action: "request.submit", Object: r.object(), DepartmentPath: v.group.DepartmentPath,
+	err := s.trail.Record(tx, v.actor(who), audit.Event{Action: "request.submit", Object: r.object(), DepartmentPath: v.group.DepartmentPath,
 		Details: map[string]any{"group": v.group.GID}})
+	if err != nil {
+		return err
+	}
+	return s.judge(tx, v, who, &r, said(out.Asks, f, out.invite), out)
 }
 
 // complete adds the note to a request that was made without one.

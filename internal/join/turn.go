@@ -204,6 +204,7 @@ func holdWaiter(tx *gorm.DB, w Queued) error {
 
 // waiterVisit is the visit as it was when the place was taken, seen under the locks.
 func (s *Service) waiterVisit(tx *gorm.DB, w Queued) (v visit, err error) {
+	v.seats = true // the caller holds them so
 	v.session = Session{CodeID: *w.CodeID, GroupID: &w.GroupID, ScanLive: true, PasswordOK: true}
 	if w.ScanID != nil {
 		v.session.ScanID = *w.ScanID
@@ -275,7 +276,10 @@ func (s *Service) comeIn(tx *gorm.DB, v visit, w Queued) error {
 	if err := s.trail.Record(tx, access.Background("waiting"), waiterEvent("waiting.turn", v.group, w)); err != nil || out.reached == "" || w.ScanID == nil {
 		return err
 	}
-	return s.marks.Stage(tx, out.reached, *w.ScanID)
+	if err := s.marks.Stage(tx, out.reached, *w.ScanID); err != nil || !out.ruled {
+		return err
+	}
+	return s.marks.Stage(tx, stageJoined, *w.ScanID)
 }
 
 // owesAnswers reports whether the door asks for what only the person can answer.

@@ -78,6 +78,8 @@ type View struct {
 	Asks         group.Asking    // with StateForm: what this code asks here
 	Draft        Draft           // what was typed before and not sent
 	invite       *Invite         // the one that this press may use
+	Ruled        bool            // a rule decided in this very press
+	ruled        bool            // and let the person in
 	Until        *time.Time      // with StateIn: when the stay ends by itself
 	TimeAsked    bool            // with StateIn: more time was asked for
 	Instead      string          // with StateIn: the group that was asked for, when it is another one
@@ -131,13 +133,13 @@ func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	if err != nil {
 		return out, err
 	}
-	if err := s.addStay(tx, v, &out); err != nil {
-		return out, err
-	}
 	if err := s.addAsks(tx, v, &out); err != nil {
 		return out, err
 	}
 	out.Draft = s.openDraft(v.session)
+	if err := s.addStay(tx, v, &out); err != nil {
+		return out, err
+	}
 	if err := s.addRules(tx, v, &out); err != nil {
 		return out, err
 	}
