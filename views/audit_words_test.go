@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	detailsOf  = regexp.MustCompile(`(?s)(?:Details: |details :?= |Event\([^{]*|event\([^{]*|numbers\(.*return |return )map\[string\]any\{([^}]*)\}`)
+	detailsOf  = regexp.MustCompile(`(?s)(?:Details: |details :?= |Event\([^{\n]*|event\([^{\n]*|numbers\(.*return |return )map\[string\]any\{([^}]*)\}`)
 	detailKey  = regexp.MustCompile(`"([a-z][a-z_]+)":`)
 	detailPut  = regexp.MustCompile(`[dD]etails\["([a-z_]+)"\]`)
 	objectKind = regexp.MustCompile(`Object\{(?:Kind: )?"([a-z]+)"`)

@@ -207,8 +207,8 @@ func (s *Service) SaveEndpoint(ctx context.Context, by access.Actor, id int64, d
 // RotateSecret gives an endpoint a new secret; the old one signs too for a day.
 func (s *Service) RotateSecret(ctx context.Context, by access.Actor, id int64) error {
 	return s.change(ctx, by, id, func(_ *gorm.DB, e Endpoint) (map[string]any, *audit.Event, error) {
-		return map[string]any{"secret": s.newSecret(), "secret_shown_at": nil, "old_secret": e.Secret, "old_until": s.now().UTC().AddDate(0, 0, oldSecretDays)},
-			&audit.Event{Action: "webhook.rotate"}, nil
+		set := map[string]any{"secret": s.newSecret(), "secret_shown_at": nil, "old_secret": e.Secret, "old_until": s.now().UTC().AddDate(0, 0, oldSecretDays)}
+		return set, &audit.Event{Action: "webhook.rotate"}, nil
 	})
 }
 
@@ -225,7 +225,8 @@ func (s *Service) RevealSecret(ctx context.Context, by access.Actor, id int64) (
 		}
 		plain := fmt.Sprintf("%d %d %s", id, by.MemberID, secretPrefix+base64.StdEncoding.EncodeToString(key))
 		ticket = base64.RawURLEncoding.EncodeToString(s.keys.Seal(ticketPurpose, []byte(plain)))
-		return map[string]any{"secret_shown_at": s.now().UTC()}, &audit.Event{Action: "webhook.reveal"}, nil
+		set := map[string]any{"secret_shown_at": s.now().UTC()}
+		return set, &audit.Event{Action: "webhook.reveal"}, nil
 	})
 	return ticket, err
 }
@@ -257,7 +258,8 @@ func (s *Service) DeleteEndpoint(ctx context.Context, by access.Actor, id int64)
 		if err != nil {
 			return nil, nil, fmt.Errorf("give up what waits: %w", err)
 		}
-		return map[string]any{"deleted_at": s.now().UTC(), "enabled": false}, &audit.Event{Action: "webhook.delete"}, nil
+		set := map[string]any{"deleted_at": s.now().UTC(), "enabled": false}
+		return set, &audit.Event{Action: "webhook.delete"}, nil
 	})
 }
 
