@@ -22,21 +22,21 @@ type RequestsProps struct {
 	Chosen []int64           // ticked when the form came back
 	Reason string            // as typed
 	Now    time.Time
+
+	Views      []join.SavedView
+	HasDefault bool    // the bare address shows one of them
+	ViewName   string  // as typed
+	Choose     Chooser // of a department
 }
 
 // filtered reports whether anything but the state narrows the queue.
 func (p RequestsProps) filtered() bool {
-	return p.Filter.Group != "" || p.Filter.Kind != "" || p.Filter.Search != ""
+	return p.Filter.Group != "" || p.Filter.Kind != "" || p.Filter.Search != "" || p.further()
 }
 
 // link is the queue with some filters changed; pairs are name, value, …
 func (p RequestsProps) link(pairs ...string) string {
-	f := p.Filter
-	state := ""
-	if f.Decided {
-		state = "decided"
-	}
-	all := []string{"group", f.Group, "kind", f.Kind, "q", f.Search, "state", state}
+	all := filterPairs(p.Filter)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		for j := 0; j+1 < len(all); j += 2 {
 			if all[j] == pairs[i] {

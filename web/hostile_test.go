@@ -58,7 +58,7 @@ type props struct {
 	department, member, membership string
 	run, approval, preset, waiter  string
 	print, image, channel, round   string
-	batch                          string
+	batch, view, decisions         string
 	role, grant                    string
 	entry                          string
 	hook, message                  string
@@ -96,6 +96,8 @@ func (s *site) props() props {
 	p.role, p.grant = fmt.Sprint(role), fmt.Sprint(s.insert(`INSERT INTO role_grants (role_id, member_id, department_id, granted_by, granted_at)
 		VALUES (?, ?, ?, ?, ?)`, role, s.w.OtherStaff.MemberID, s.w.Marketing, s.w.Super.MemberID, s.clock.Now()))
 	p.round = fmt.Sprint(s.round())
+	p.view = fmt.Sprint(s.insert("INSERT INTO request_views (member_id, name, query, created_at) VALUES (?, '访客', 'kind=guest', ?)", s.w.Super.MemberID, s.clock.Now()))
+	p.decisions = fmt.Sprint(s.insert("INSERT INTO request_runs (created_by, approve, total, created_at) VALUES (?, ?, 1, ?)", s.w.Super.MemberID, true, s.clock.Now()))
 	rec = super.post("/exports", "what", "members")
 	want(s.t, rec, 303)
 	p.approval = last(rec)
@@ -113,7 +115,8 @@ func last(rec *httptest.ResponseRecorder) string {
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
-		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message}
+		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message,
+		"views": p.view, "runs": p.decisions}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -261,6 +264,8 @@ func (p props) fields() [][]string {
 		{"/join/wait", "password", ""}, {"/join/unwait", "x", ""},
 		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
 		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
+		{"/requests/views", "name", "x", "default", "on", "back", "kind=guest"}, {"/requests/views/:id", "action", "default", "back", ""},
+		{"/requests/runs", "decision", "reject", "reason", "x", "back", "q=x"}, {"/requests/runs/:id/start", "x", ""}, {"/requests/runs/:id/cancel", "x", ""},
 		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit", "format", "csv", "group", "", "note", "x"}, {"/audit/verify", "x", ""},
 		{"/settings/organisation", "name", "晨星", "timezone", "Asia/Shanghai", "language", "zh-CN"},
 		append([]string{"/settings/policies"}, p.policies()...),

@@ -37,8 +37,9 @@ func (s *server) askRequests(c echo.Context, status int, p views.RequestsProps) 
 	if back := c.FormValue("back"); back != "" {
 		query = parseBack(back)
 	}
-	p.Filter = join.Filter{Group: query.Get("group"), Decided: query.Get("state") == "decided", Kind: query.Get("kind"),
-		Search: clipText(query.Get("q"), 100), After: query.Get("after")}
+	if err := s.addViews(c, &p, query); err != nil {
+		return err
+	}
 	if p.Queue, err = s.Joins.Queue(ctx, by, p.Filter); err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (s *server) askRequests(c echo.Context, status int, p views.RequestsProps) 
 func parseBack(back string) url.Values {
 	given, err := url.ParseQuery(back)
 	kept := url.Values{}
-	for _, name := range []string{"group", "state", "kind", "q", "after"} {
+	for _, name := range append(filterNames, "after") {
 		if v := given.Get(name); err == nil && v != "" {
 			kept.Set(name, v)
 		}
@@ -104,6 +105,9 @@ func (s *server) decideRequests(c echo.Context) error {
 	}
 	if wantsJSON(c) {
 		return c.JSON(http.StatusOK, map[string]any{"results": resultsJSON(results)})
+	}
+	if swapsRow(c, results) {
+		return s.answerRow(c, results[0])
 	}
 	return s.answerDecision(c, results)
 }

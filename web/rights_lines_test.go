@@ -209,6 +209,13 @@ var lines = []line{
 	{route: "POST /requests/decide", own: review, foreign: hidden, fields: func(o things) []string {
 		return []string{"id", fmt.Sprint(o.request), "decision", "approve"}
 	}},
+	{route: "GET /requests/rows", own: review},
+	{route: "POST /requests/views", own: review, fields: func(o things) []string { return []string{"name", fmt.Sprint(o.n)} }},
+	{route: "POST /requests/views/:id", at: atView, own: review, foreign: hidden, fields: sends("action", "default")},
+	{route: "POST /requests/runs", own: review, fields: sends("decision", "approve")},
+	{route: "GET /requests/runs/:id", at: atDecisions, own: review, foreign: hidden},
+	{route: "POST /requests/runs/:id/start", at: atDecisions, own: review, foreign: hidden},
+	{route: "POST /requests/runs/:id/cancel", at: atDecisions, own: review, foreign: hidden},
 
 	{route: "GET /approvals", own: admins},
 	{route: "GET /approvals/:id", at: atMine, own: admins, foreign: hidden},

@@ -27,6 +27,7 @@ type things struct {
 	round                                  int64  // in which heads confirm
 	gone, bulk                             int64  // a departed member; the author's bulk edit
 	batch                                  int64  // of new groups: a draft of the reader's own
+	view, decisions                        int64  // of the queue: the author's view, and draft to decide many
 	hook, message                          int64  // a webhook's endpoint, and a message to it
 }
 
@@ -90,6 +91,9 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 	zip := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'application/zip', ?, ?)", []byte("PK"), now)
 	o.print = s.insert(`INSERT INTO print_runs (created_by, params, state, done, total, file_id, file_name, created_at, finished_at)
 		VALUES (?, '{"Format":"svg","Look":{"Size":512,"Margin":4,"ECC":"M"},"Lang":"zh-CN"}', 'done', 1, 1, ?, 'codes.zip', ?, ?)`, author.MemberID, zip, now, now)
+	o.view = s.insert("INSERT INTO request_views (member_id, name, query, created_at) VALUES (?, ?, 'kind=guest', ?)", author.MemberID, fmt.Sprint("v", unique.Load()), now)
+	o.decisions = s.insert("INSERT INTO request_runs (created_by, approve, total, created_at) VALUES (?, ?, 1, ?)", author.MemberID, true, now)
+	s.exec("INSERT INTO request_run_items (run_id, position, request_id) VALUES (?, 1, ?)", o.decisions, o.request)
 	o.batch = s.insert("INSERT INTO group_batches (kind, state, params, created_by, created_at) VALUES ('create', 'draft', '{}', ?, ?)", author.MemberID, now)
 	s.exec("INSERT INTO group_batch_rows (batch_id, row_number, name, content) VALUES (?, 1, '群', ?)", o.batch,
 		fmt.Sprintf(`{"Line":1,"Name":"Club","Type":"internal","Home":"%d","Capacity":"9","Purpose":"x","JoinMode":"approval"}`, department))

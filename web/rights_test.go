@@ -85,7 +85,9 @@ func atPreset(o things) []any  { return []any{o.preset} }
 
 func atBatch(o things) []any { return []any{o.batch} }
 
-func atEntry(o things) []any { return []any{o.entry} }
+func atEntry(o things) []any     { return []any{o.entry} }
+func atView(o things) []any      { return []any{o.view} }
+func atDecisions(o things) []any { return []any{o.decisions} }
 
 // sends are fields that hold for whatever thing.
 func sends(pairs ...string) func(things) []string {

@@ -209,6 +209,13 @@ var table = []route{
 	{http.MethodGet, paths.Requests, signedIn, access.RequestsDecide, 0, (*server).listRequests},
 	{http.MethodGet, paths.Request, signedIn, "", 0, (*server).showRequest},
 	{http.MethodPost, paths.RequestsDecide, signedIn, "", 0, (*server).decideRequests},
+	{http.MethodGet, paths.RequestsRows, signedIn, access.RequestsDecide, 0, (*server).showRequestRows},
+	{http.MethodPost, paths.RequestViews, signedIn, access.RequestsDecide, 0, (*server).saveRequestView},
+	{http.MethodPost, paths.RequestView, signedIn, "", 0, (*server).changeRequestView},
+	{http.MethodPost, paths.RequestRuns, signedIn, access.RequestsDecide, 0, (*server).draftRun},
+	{http.MethodGet, paths.RequestRun, signedIn, "", 0, (*server).showRun},
+	{http.MethodPost, paths.RequestRunStart, signedIn, "", 0, (*server).startRun},
+	{http.MethodPost, paths.RequestRunCancel, signedIn, "", 0, (*server).cancelRun},
 
 	{http.MethodGet, paths.Approvals, signedIn, access.ApprovalsSee, 0, (*server).listApprovals},
 	{http.MethodGet, paths.Approval, signedIn, "", 0, (*server).showApproval},

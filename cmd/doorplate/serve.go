@@ -187,6 +187,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { directory.NewImporter(p.directory, p.log).Run(ctx) })
 	workers.Go(func() { p.directory.RunIndex(ctx, p.log) })
 	workers.Go(func() { p.press.Work(ctx) })
+	workers.Go(func() { p.joins.Work(ctx, p.log) })
 	workers.Go(func() { p.everyHour(ctx) })
 	workers.Go(func() { p.hub.Run(ctx) })
 	workers.Go(func() { p.joins.RunTurns(ctx, p.hub, p.log) })
@@ -202,6 +203,7 @@ func (p *program) everyHour(ctx context.Context) {
 			do   func(context.Context) error
 		}{
 			{"sweep what expired", p.auth.Sweep},
+			{"index requests", p.joins.Reindex},
 			{"drop printed files", p.press.Sweep},
 			{"plan the next round", p.rounds.Tend},
 			{"look at prints in doubt", p.codes.SettlePrints},

@@ -49,6 +49,8 @@ type Request struct {
 	Company      string // of a guest
 	ProposedBy   *int64 // the member who asked in this one's name
 	Waiting
+
+	Signs `gorm:"embedded"`
 }
 
 // TableName is for gorm.
@@ -71,11 +73,12 @@ type Service struct {
 	trail *audit.Trail
 	marks Marks
 	now   func() time.Time
+	runs  chan struct{} // a run was started
 }
 
 // New returns the service.
 func New(db *gorm.DB, keys secret.Keys, trail *audit.Trail, marks Marks, now func() time.Time) *Service {
-	return &Service{db: db, keys: keys, trail: trail, marks: marks, now: now}
+	return &Service{db: db, keys: keys, trail: trail, marks: marks, now: now, runs: make(chan struct{}, 1)}
 }
 
 // Limits of what people type, in characters.

@@ -34,12 +34,13 @@ func (r *Request) comeFrom(tx *gorm.DB) error {
 	var from []struct {
 		Channel    string
 		CopySerial int
+		Visitor    string
 	}
-	if err := tx.Table("scans").Select("channel", "copy_serial").Where("id = ?", *r.ScanID).Find(&from).Error; err != nil {
+	if err := tx.Table("scans").Select("channel", "copy_serial", "visitor").Where("id = ?", *r.ScanID).Find(&from).Error; err != nil {
 		return fmt.Errorf("read where the scan came from: %w", err)
 	}
 	for _, f := range from {
-		r.Channel, r.CopySerial = f.Channel, f.CopySerial
+		r.Channel, r.CopySerial, r.Visitor = f.Channel, f.CopySerial, f.Visitor
 	}
 	return nil
 }
