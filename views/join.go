@@ -42,7 +42,10 @@ type JoinProps struct {
 }
 
 // JoinTyped is what the visitor typed before the form came back.
-type JoinTyped struct{ Phone, Name, Note, Company, Code, Word string }
+type JoinTyped struct {
+	Phone, Name, Note, Company, Code, Word string
+	Field                                  func(name string) string // of any other field
+}
 
 func (p JoinProps) plate() PlateProps {
 	return PlateProps{Organisation: p.Organisation, Group: p.Group.Name, Department: p.Department, Official: p.Group.Official(), Next: p.Next,

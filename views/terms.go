@@ -55,7 +55,7 @@ func (p termsFields) risks() []code.Risk {
 	if p.Now != nil {
 		was = p.Now.Code
 	}
-	return code.Risks(p.Typed.Draft(was, p.Now == nil && p.Permanent.Allowed() && !p.fixed()), p.Group.Type, p.Group.JoinMode, p.Plain)
+	return code.Risks(p.Typed.Draft(was, p.Now == nil && p.Permanent.Allowed() && !p.fixed()), p.Group.Type, orElse(p.Typed.OwnMode(), p.Group.JoinMode), p.Plain)
 }
 
 // OpeningSuffix is what the names of a row's fields end in: nothing for the first.

@@ -110,6 +110,9 @@ func traceCodeIs(ctx context.Context, r *scan.Trace, step scan.Step, f *code.Fac
 	case "unconfirmed":
 		return at("unconfirmed", f.RecertDue)
 	case "groupoff":
+		if f.OwnMode != "" {
+			return is("groupoff.own", "Mode", t(ctx, "groups.joinmode."+f.JoinMode))
+		}
 		return is("groupoff", "Mode", t(ctx, "groups.joinmode."+f.JoinMode))
 	case "off":
 		return is("off." + fmt.Sprint(f.JoiningOff))
@@ -194,7 +197,14 @@ func aheadSteps(ctx context.Context, r *scan.Trace, v *join.View) []aheadStep {
 	if f.PasswordHash != "" {
 		add("password", "asks", "password.asked")
 	}
-	add("mode", traceMode(v), "mode."+g.JoinMode)
+	if asked := askedNames(ctx, v.Asks); asked != "" {
+		add("asks", "asks", "asks.named", "Names", asked)
+	}
+	mode := "mode." + g.JoinMode
+	add("mode", traceMode(v), mode)
+	if f.OwnMode != "" {
+		all[len(all)-1].Text += t(ctx, "trace.after.mode.own")
+	}
 	seats := "passed"
 	if v.State == join.StateFull {
 		seats = "stopped"

@@ -59,6 +59,7 @@ type props struct {
 	run, approval, preset, waiter  string
 	print, image, channel, round   string
 	batch, view, decisions         string
+	invites                        string
 	role, grant                    string
 	entry                          string
 	hook, message                  string
@@ -75,6 +76,7 @@ func (s *site) props() props {
 		room, s.colleague(s.w.Platform).MemberID, s.clock.Now()))
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
+	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", room, s.clock.Now()))
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
 	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
 	p.image = fmt.Sprint(s.count("SELECT id FROM entry_images"))
@@ -132,6 +134,8 @@ func (p props) path(pattern string) string {
 			parts[i] = "1"
 		case ":grant":
 			parts[i] = p.grant
+		case ":batch":
+			parts[i] = p.invites
 		case ":waiter":
 			parts[i] = p.waiter
 		case ":token", ":ticket":
@@ -256,7 +260,10 @@ func (p props) fields() [][]string {
 		{"/contacts/import", "file", "", "dry_run", "on", "whole", "on", "ask", "on", "depart", "研发中心"},
 		{"/contacts/import/:id/columns", "column_0", "name", "column_1", "phone"}, {"/contacts/import/:id/apply", "depart", "on", "reason", "x", "typed", "1"}, {"/contacts/import/:id/cancel", "x", ""},
 		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
-		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"}, {"/groups/:id/rules/accept", "rules", "1"}, {"/groups/:id/convert", "x", ""},
+		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"},
+		{"/groups/:id/asking", "invite", "on", "last4", "on", "question", "几楼？", "answers", "三楼", "domains", "example.com", "version", "0", "field1_key", "", "field1_label", "为什么", "field1_kind", "choice",
+			"field1_options", "甲\n乙", "field1_required", "on"},
+		{"/groups/:id/invites", "label", "展会", "quantity", "2", "uses", "1", "until", ""}, {"/groups/:id/invites/:batch/revoke", "number", ""}, {"/join/draft", "note", "x", "q1", "x"}, {"/groups/:id/rules/accept", "rules", "1"}, {"/groups/:id/convert", "x", ""},
 		{"/groups/:id/members/:membership/restore", "x", ""}, append([]string{"/groups/:id/propose"}, one...),
 		{"/groups/:id/codes", "label", "门", "validity", "until", "valid_until", "2026-12-12", "confirm_permanent", "on", "daily_cap", "1",
 			"total_cap", "2", "networks", "10.0.0.0/8", "audience", p.department, "valid_from", "", "redirect", "", "preset", ""},
@@ -276,7 +283,7 @@ func (p props) fields() [][]string {
 		append([]string{"/settings/roles/appoint"}, one...), append([]string{"/settings/roles/remove"}, one...), {"/settings/devices/end", "id", "x", "others", ""},
 		{"/prints", "group", "", "state", "live", "format", "png", "size", "512", "margin", "4", "ecc", "M", "logo", "", "paper", "a4", "lang", "zh", "copies", ""},
 		{"/prints/:id/cancel", "x", ""}, {"/settings/organisation/logo", "logo", ""}, {"/settings/organisation/logo/remove", "x", ""},
-		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "company", "x", "rules", "1", "answer", "", "invite_code", "", "password", "", "phone_last4", ""},
+		{"/s", "typed", "AAAA"}, {"/join", "phone", "13900000009", "code", "", "name", "x", "note", "x", "company", "x", "rules", "1", "answer", "", "invite_code", "", "password", "", "phone_last4", "", "email", "", "q1", ""},
 		{"/join/withdraw", "x", ""}, {"/join/word", "word", "x"}, {"/login", "phone", "13900000009", "password", "", "next", "/", "resend", ""},
 		{"/login/verify", "code", "123456", "next", "/"}, {"/login/link/:token", "x", ""}, {"/setup/:token", "organisation", "x", "timezone", "UTC", "name", "x", "phone", "1", "password", "x", "language", "en"},
 		{"/setup/:token/demo", "x", ""}, {"/approvals/:id/note", "note", "x"}, {"/approvals/:id/withdraw", "x", ""},

@@ -41,6 +41,9 @@ func (s *server) redeemTicket(c echo.Context) error {
 		return s.orScanAgain(c, err)
 	}
 	if secret != held {
+		if err := s.Joins.CarryDraft(c.Request().Context(), held, secret); err != nil {
+			return err
+		}
 		c.SetCookie(s.cookie(joinCookie, secret, join.CookieLife))
 	}
 	return c.Redirect(http.StatusSeeOther, paths.Join)
@@ -93,9 +96,10 @@ func (s *server) askJoin(c echo.Context, status int, p views.JoinProps) error {
 		return s.orScanAgain(c, err)
 	}
 	p.SignedIn = who.SignedIn != nil
-	p.Typed = views.JoinTyped{Phone: c.FormValue("phone"), Name: c.FormValue("name"), Note: c.FormValue("note"), Company: c.FormValue("company"), Word: c.FormValue("word")}
-	if p.Wrong["rules"] != "" {
-		p.Typed.Code = c.FormValue("code") // it was not used up
+	typed := typedOr(c, p.Draft)
+	p.Typed = views.JoinTyped{Phone: c.FormValue("phone"), Name: typed("name"), Note: typed("note"), Company: typed("company"), Word: c.FormValue("word"), Field: typed}
+	if p.Step == join.StepCode && p.Wrong["code"] == "" {
+		p.Typed.Code = c.Request().PostForm.Get("code") // it was not used up
 	}
 	return s.renderJoin(c, status, p)
 }
@@ -154,6 +158,11 @@ func (s *server) takeJoinStep(c echo.Context) error {
 	default:
 		err = s.enterOrAsk(c, "")
 	}
+	if err != nil {
+		if kept := s.keepDraft(c); kept != nil {
+			err = errors.Join(err, kept)
+		}
+	}
 	var wrong fault.Invalid
 	if errors.As(err, &wrong) && typed.Get("password") != "" && wrong["phone"].Key == join.WhoAreYou {
 		return c.Redirect(http.StatusSeeOther, paths.Join) // the password was this step, the number is the next
@@ -183,6 +192,9 @@ func (s *server) sendJoinCode(c echo.Context) error {
 	if err := s.Joins.KeepChallenge(ctx, secret, phone, challenge); err != nil {
 		return err
 	}
+	if err := s.keepDraft(c); err != nil {
+		return err
+	}
 	return c.Redirect(http.StatusSeeOther, paths.Join)
 }
 
@@ -208,7 +220,7 @@ func (s *server) proveAndJoin(c echo.Context) error {
 }
 
 func joinForm(c echo.Context) join.Form {
-	return join.Form{Name: c.FormValue("name"), Note: c.FormValue("note"), Company: c.FormValue("company"), Rules: c.FormValue("rules")}
+	return join.Form{Name: c.FormValue("name"), Note: c.FormValue("note"), Company: c.FormValue("company"), Rules: c.FormValue("rules"), Proofs: proofs(c)}
 }
 
 // enterOrAsk lets the visitor in or writes the request; proved is a number
@@ -226,6 +238,9 @@ func (s *server) enterOrAsk(c echo.Context, proved string) error {
 	case v.Barred != "":
 		return s.barVisit(c, v)
 	case len(v.Lacks) > 0 && !wantsJSON(c):
+		if err := s.keepDraft(c); err != nil {
+			return err
+		}
 		return s.askJoin(c, http.StatusUnprocessableEntity, views.JoinProps{Wrong: told(c.Request().Context(), v.Lacks)})
 	case v.State == join.StatePending:
 		c.SetCookie(s.cookie(joinCookie, who.Secret, join.PendingLife))

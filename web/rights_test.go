@@ -47,7 +47,8 @@ func atGroup(o things) []any { return []any{o.gid} }
 
 func atSeat(o things) []any { return []any{o.gid, o.seat} }
 
-func atWaiter(o things) []any { return []any{o.gid, o.waiter} }
+func atInvites(o things) []any { return []any{o.gid, o.invites} }
+func atWaiter(o things) []any  { return []any{o.gid, o.waiter} }
 
 func atRemoved(o things) []any { return []any{o.gid, o.removed} }
 

@@ -128,6 +128,13 @@ var table = []route{
 	{http.MethodGet, paths.GroupRules, signedIn, "", 0, (*server).showRules},
 	{http.MethodPost, paths.GroupRules, signedIn, "", 0, (*server).saveRules},
 	{http.MethodPost, paths.GroupRulesAccept, signedIn, "", 0, (*server).acceptRules},
+	{http.MethodGet, paths.GroupAsking, signedIn, "", 0, (*server).showAsking},
+	{http.MethodPost, paths.GroupAsking, signedIn, "", 0, (*server).saveAsking},
+	{http.MethodGet, paths.GroupInvites, signedIn, "", 0, (*server).showInvites},
+	{http.MethodPost, paths.GroupInvites, signedIn, "", 0, (*server).makeInvites},
+	{http.MethodGet, paths.GroupInviteList, signedIn, "", 0, (*server).showInviteList},
+	{http.MethodGet, paths.GroupInviteFile, signedIn, "", 0, (*server).downloadInvites},
+	{http.MethodPost, paths.GroupInviteRevoke, signedIn, "", 0, (*server).revokeInvites},
 	{http.MethodGet, paths.GroupConvertAsk, signedIn, "", 0, (*server).confirmConvert},
 	{http.MethodPost, paths.GroupConvert, signedIn, "", 0, (*server).convertGroup},
 	{http.MethodGet, paths.GroupOwnerAsk, signedIn, "", 0, (*server).confirmHandOver},
@@ -288,6 +295,7 @@ var table = []route{
 	{http.MethodPost, paths.JoinLeave, anyone, "", 0, (*server).withdrawRequest},
 	{http.MethodPost, paths.JoinWait, anyone, "", 0, (*server).joinWaitingList},
 	{http.MethodPost, paths.JoinUnwait, anyone, "", 0, (*server).leaveWaitingList},
+	{http.MethodPost, paths.JoinDraft, anyone, "", 0, (*server).saveJoinDraft},
 	{http.MethodGet, paths.JoinTicket, anyone, "", 0, (*server).redeemTicket},
 }
 

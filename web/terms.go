@@ -132,7 +132,7 @@ func termsForm(sent url.Values, f code.Form) code.Form {
 	for name, field := range map[string]*string{
 		"label": &f.Label, "validity": &f.Validity, "valid_from": &f.ValidFrom, "valid_until": &f.ValidUntil, "daily_cap": &f.DailyCap,
 		"total_cap": &f.TotalCap, "networks": &f.Networks, "audience_people": &f.People, "password": &f.Password, "benefit": &f.Benefit,
-		"fallback": &f.Fallback, "fallback_url": &f.FallbackURL, "fallback_group": &f.FallbackGroup, "preset": &f.Preset,
+		"fallback": &f.Fallback, "fallback_url": &f.FallbackURL, "fallback_group": &f.FallbackGroup, "join_mode": &f.Mode, "preset": &f.Preset,
 	} {
 		if sent.Has(name) {
 			*field = sent.Get(name)
@@ -143,6 +143,9 @@ func termsForm(sent url.Values, f code.Form) code.Form {
 		if sent.Has(name) || complete {
 			*field = sent[name]
 		}
+	}
+	if sent.Has("asks") {
+		f.Asks = sent["asks"]
 	}
 	if rows, given := openings(sent); given || complete {
 		f.Opening = rows

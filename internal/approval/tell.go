@@ -135,7 +135,7 @@ func (s *Service) tellCode(tx *gorm.DB, d *Detail) error {
 		f.Is = []Value{term(t.Is)}
 		e.Facts = append(e.Facts, f)
 	}
-	e.add("second.fact.join", Value{Word: fault.Msg("groups.joinmode." + n.Group.JoinMode)})
+	e.add("second.fact.join", Value{Word: fault.Msg("groups.joinmode." + p.Code.ModeIn(n.Group))})
 	for _, g := range n.Doors {
 		e.add("second.fact.behind", Value{Text: g.Name, Group: g.GID})
 	}

@@ -34,8 +34,8 @@ func holdBehind(tx *gorm.DB, f Facts) error {
 // super admin.
 func (d desk) checkBehind(c Code) (second bool, err error) {
 	var open []string
-	args := append(behind(d.group.ID, c.ID), d.group.ID)
-	err = d.tx.Raw("SELECT DISTINCT x.type FROM groups x WHERE "+behindSQL+` AND x.id <> ? AND x.status = 'active' AND x.join_mode = 'open'
+	args := append(behind(d.group.ID, c.ID), d.group.ID, c.OwnMode, c.OwnMode)
+	err = d.tx.Raw("SELECT DISTINCT x.type FROM groups x WHERE "+behindSQL+` AND x.id <> ? AND x.status = 'active' AND (x.join_mode = 'open' AND ? = '' OR ? = 'open')
 		AND x.origin = 'admin' AND (x.type <> 'external' OR `+externalSQL+")", args...).Scan(&open).Error
 	if err != nil {
 		return false, fmt.Errorf("look for open groups behind the code: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -28,6 +29,7 @@ type Choices struct {
 	Now          time.Time
 	Location     *time.Location
 	Plain        bool // the base URL is not encrypted
+	MaySettle    bool // the code may have a join mode and challenges of its own
 }
 
 func (s *Service) choices(tx *gorm.DB, by access.Actor, groupID int64) (c Choices, err error) {
@@ -41,6 +43,11 @@ func (s *Service) choices(tx *gorm.DB, by access.Actor, groupID int64) (c Choice
 	}
 	c = Choices{Organisation: org.Name, MaxDays: policies.TemporaryMaxDays, PerAddress: policies.AddressPer10s, PerVisitor: policies.VisitorPer10s,
 		Now: s.now(), Location: org.Location(), Plain: s.plain()}
+	g, err := group.LoadByID(tx, groupID)
+	if err != nil {
+		return c, err
+	}
+	c.MaySettle = access.Can(by, access.GroupSettings, g.Object(false))
 	c.Groups, err = groupChoices(tx, by, groupID)
 	return c, err
 }
@@ -84,7 +91,7 @@ func (s *Service) Terms(ctx context.Context, by access.Actor, publicID string) (
 // Form is the form that would change nothing.
 func (f Facts) Form(fallbackGroup string) Form {
 	form := Form{Label: f.Label, Validity: Keep, Opening: f.Hours.openings(), Networks: f.Networks, Benefit: f.Benefit, Fallback: f.Fallback,
-		FallbackURL: f.FallbackURL, FallbackGroup: fallbackGroup, Version: f.Version, DailyCap: capText(f.DailyCap), TotalCap: capText(f.TotalCap)}
+		FallbackURL: f.FallbackURL, Mode: f.OwnMode, Asks: strings.Fields(f.OwnAsks), FallbackGroup: fallbackGroup, Version: f.Version, DailyCap: capText(f.DailyCap), TotalCap: capText(f.TotalCap)}
 	if f.ValidFrom != nil {
 		form.ValidFrom = f.ValidFrom.In(f.Location()).Format("2006-01-02T15:04:05")
 	}

@@ -52,6 +52,8 @@ type Code struct {
 	RevokeReason    string
 	ReplacedBy      *int64
 	TypedCode       *string // given when the code is issued
+	OwnMode         string  // a join mode of its own; "" = as the group
+	OwnAsks         string  // how its challenges differ from the group's; see group.OwnAsks
 }
 
 // TableName is for gorm.

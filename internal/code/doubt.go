@@ -26,7 +26,8 @@ var suspects = map[int]struct {
 			AND y.created_at < (SELECT opens_at FROM recert_rounds WHERE NOT closed AND due_at <= ? ORDER BY opens_at DESC LIMIT 1)`,
 		func(m moment) []any { return []any{m.now, m.now} }},
 	5: {`SELECT x.id FROM groups y JOIN codes x ON x.group_id = y.id WHERE y.status = 'active' AND y.member_count >= y.capacity`, nil},
-	6: {`SELECT x.id FROM groups y JOIN codes x ON x.group_id = y.id WHERE y.status = 'active' AND y.join_mode = 'off'`, nil},
+	6: {`SELECT x.id FROM groups y JOIN codes x ON x.group_id = y.id WHERE y.status = 'active' AND y.join_mode = 'off'
+		UNION ALL SELECT id FROM codes WHERE own_mode = 'off'`, nil},
 	7: {`SELECT id FROM codes WHERE valid_from IS NOT NULL AND revoked_at IS NULL AND valid_from > ?`, func(m moment) []any { return []any{m.now} }},
 	8: {`SELECT id FROM codes WHERE hours <> '' AND revoked_at IS NULL AND substr(hours, ?, 1) = '0'`, func(m moment) []any { return []any{m.quarter} }},
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const factsColumns = `c.*, g.gid AS group_gid, g.name AS group_name, g.type AS group_type, g.origin AS group_origin, g.status AS group_status,
-	g.owner_id AS group_owner_id, g.join_mode, g.member_count, g.capacity, g.disbanded_at, d.path AS department_path, d.name AS department_name,
+	g.owner_id AS group_owner_id, ` + modeSQL + ` AS join_mode, g.member_count, g.capacity, g.disbanded_at, d.path AS department_path, d.name AS department_name,
 	m.name AS issuer_name, m.status = 'active' AS issuer_active, ` + issuerSQL + ` AS issuer_ok, ` + joiningOffSQL + ` AS joining_off,
 	(c.route <> 'one' OR g.series_id IS NOT NULL) AS leads_on, (SELECT timezone FROM organisation WHERE id = 1) AS timezone, n.total, n.day, n.day_total, ` + recertDueSQL + ` AS recert_due`
 

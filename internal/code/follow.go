@@ -82,8 +82,8 @@ func LinksTo(tx *gorm.DB, g group.Group) (l Links, err error) {
 func TooOpen(tx *gorm.DB, from, into group.Group) (open bool, err error) {
 	err = tx.Raw(`SELECT EXISTS (SELECT 1 FROM codes c WHERE (c.group_id = ? OR c.id IN (SELECT t.code_id FROM code_targets t WHERE t.group_id = ?))
 			AND c.group_id <> ? AND c.validity = 'permanent' AND c.revoked_at IS NULL
-			AND (c.audience = '' AND c.audience_roles = '' AND c.audience_people = '' OR c.audience_roles LIKE '%member%' AND ?))
-		AND EXISTS (SELECT 1 FROM groups r WHERE (r.id = ? OR r.series_id = (SELECT o.series_id FROM groups o WHERE o.id = ?)) AND r.status = 'active' AND r.join_mode = 'open')`,
+			AND (c.audience = '' AND c.audience_roles = '' AND c.audience_people = '' OR c.audience_roles LIKE '%member%' AND ?)
+			AND (c.own_mode = 'open' OR c.own_mode = '' AND EXISTS (SELECT 1 FROM groups r WHERE (r.id = ? OR r.series_id = (SELECT o.series_id FROM groups o WHERE o.id = ?)) AND r.status = 'active' AND r.join_mode = 'open')))`,
 		from.ID, from.ID, into.ID, into.Type == group.Internal, into.ID, into.ID).Scan(&open).Error
 	if err != nil {
 		err = fmt.Errorf("look for permanent codes: %w", err)

@@ -40,9 +40,11 @@ type Form struct {
 	Benefit          string
 	Fallback         string
 	FallbackURL      string
-	FallbackGroup    string // gid
-	Preset           string // id of the preset the form was filled from
-	Version          int64  // of the terms the form was filled from; 0 = whatever they are
+	FallbackGroup    string   // gid
+	Mode             string   // a join mode of its own; "" or group = as the group
+	Asks             []string // +invite, -question, …; see group.OwnAsks
+	Preset           string   // id of the preset the form was filled from
+	Version          int64    // of the terms the form was filled from; 0 = whatever they are
 }
 
 // oneLine is typed text without line breaks, control characters and outer spaces.

@@ -191,7 +191,8 @@ func (c Code) details() map[string]any {
 			d[name] = n
 		}
 	}
-	for name, text := range map[string]string{"networks": c.Networks, "audience": c.Audience, "audience_roles": c.AudienceRoles, "audience_people": c.AudiencePeople} {
+	for name, text := range map[string]string{"networks": c.Networks, "audience": c.Audience, "audience_roles": c.AudienceRoles, "audience_people": c.AudiencePeople,
+		"own_mode": c.OwnMode, "own_asks": c.OwnAsks} {
 		if text != "" {
 			d[name] = text
 		}

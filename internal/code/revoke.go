@@ -70,7 +70,7 @@ func (s *Service) successor(tx *gorm.DB, by access.Actor, f Facts) (Code, error)
 	return Code{GroupID: f.GroupID, Label: f.Label, Validity: f.Validity, ValidFrom: f.ValidFrom, ValidUntil: until, DailyCap: f.DailyCap,
 		TotalCap: f.TotalCap, Networks: f.Networks, Hours: f.Hours, Audience: f.Audience, AudienceRoles: f.AudienceRoles, AudiencePeople: f.AudiencePeople,
 		PasswordHash: f.PasswordHash, Benefit: f.Benefit, ValidityFixed: f.ValidityFixed, Fallback: f.Fallback, FallbackURL: f.FallbackURL,
-		FallbackGroupID: f.FallbackGroupID, Route: f.Route, IssuedBy: by.MemberID, IssuedAt: now}, nil
+		FallbackGroupID: f.FallbackGroupID, Route: f.Route, OwnMode: f.OwnMode, OwnAsks: f.OwnAsks, IssuedBy: by.MemberID, IssuedAt: now}, nil
 }
 
 // end marks a living code revoked, or replaced when there is a successor.

@@ -42,6 +42,7 @@ func Doors(tx *gorm.DB, c Code, own group.Group) ([]Door, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.setModes(all, rooms)
 	doors := make([]Door, 0, len(all))
 	seen := map[int64]bool{}
 	for _, t := range all {

@@ -35,7 +35,7 @@ func (NeedsSecond) Error() string { return "code: needs a second super admin's a
 func (p Plan) Print() string {
 	c := p.Code
 	bare, err := json.Marshal(map[string]any{"group": p.GroupGID, "code": p.PublicID, "label": c.Label, "version": c.Version, "from": c.ValidFrom, "caps": []int{c.DailyCap, c.TotalCap},
-		"networks": c.Networks, "hours": c.Hours, "roles": c.AudienceRoles, "password": p.Sealed != nil, "changed": p.Changed, "benefit": c.Benefit, "fallback": c.Fallback, "url": c.FallbackURL, "next": c.FallbackGroupID})
+		"networks": c.Networks, "hours": c.Hours, "roles": c.AudienceRoles, "password": p.Sealed != nil, "changed": p.Changed, "benefit": c.Benefit, "fallback": c.Fallback, "url": c.FallbackURL, "next": c.FallbackGroupID, "mode": c.OwnMode, "asks": c.OwnAsks})
 	if err != nil {
 		return ""
 	}
@@ -63,7 +63,7 @@ func (d desk) needsSecond(c Code) (bool, error) {
 	if c.Validity != Permanent {
 		return false, nil
 	}
-	missing, second := Permanence(d.by, d.group, d.policies, c.narrows(d.group.Type))
+	missing, second := Permanence(d.by, c.issued(d.group), d.policies, c.narrows(d.group.Type))
 	if missing != "" {
 		return false, fault.Forbidden{Right: missing}
 	}
@@ -79,7 +79,8 @@ func (d desk) agreed(was, c Code) (bool, error) {
 		return false, err
 	}
 	loosened := was.PasswordHash != "" && c.PasswordHash == "" || was.Networks != "" && c.Networks != was.Networks || was.Hours != "" && c.Hours != was.Hours ||
-		looser(was.DailyCap, c.DailyCap) || looser(was.TotalCap, c.TotalCap)
+		looser(was.DailyCap, c.DailyCap) || looser(was.TotalCap, c.TotalCap) ||
+		c.OwnMode == group.Open && was.OwnMode != group.Open || c.OwnAsks != was.OwnAsks
 	return !loosened, nil
 }
 
@@ -109,7 +110,7 @@ func (s *Service) ReadPlan(tx *gorm.DB, p Plan) (n Now, err error) {
 			return n, err
 		}
 		for _, t := range all {
-			if !t.Own && t.Status == group.Active && t.JoinMode == group.Open {
+			if !t.Own && t.Status == group.Active && p.Code.ModeIn(t.Group) == group.Open {
 				n.Doors = append(n.Doors, t.Group)
 			}
 		}
@@ -213,7 +214,7 @@ func OpenCodes(tx *gorm.DB, groupID int64) ([]Facts, error) {
 	}
 	open := all[:0]
 	for _, f := range all {
-		if !f.narrows(f.GroupType) {
+		if !f.narrows(f.GroupType) && (f.OwnMode == "" || f.OwnMode == group.Open) {
 			open = append(open, f)
 		}
 	}

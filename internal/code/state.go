@@ -42,7 +42,7 @@ type Facts struct {
 	GroupOrigin    string
 	GroupStatus    string
 	GroupOwnerID   *int64
-	JoinMode       string
+	JoinMode       string // by this code: see Code.ModeIn
 	MemberCount    int
 	Capacity       int
 	DisbandedAt    *time.Time
@@ -139,7 +139,7 @@ const stateHead = `CASE
 	`
 
 const stateTail = `
-	WHEN g.join_mode = 'off' OR ` + joiningOffSQL + ` THEN 'off'
+	WHEN ` + modeSQL + ` = 'off' OR ` + joiningOffSQL + ` THEN 'off'
 	WHEN c.valid_from IS NOT NULL AND c.valid_from > ? THEN 'notyet'
 	WHEN c.hours <> '' AND substr(c.hours, ?, 1) = '0' THEN 'closed'
 	WHEN c.total_cap > 0 AND n.total >= c.total_cap THEN 'exhausted'

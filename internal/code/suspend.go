@@ -73,6 +73,9 @@ func (s *Service) Adopt(ctx context.Context, by access.Actor, publicID, reason s
 // mayHold checks that by could issue such a code now: else it would be
 // suspended in the moment by became its issuer.
 func (s *Service) mayHold(tx *gorm.DB, by access.Actor, f Facts) error {
+	if err := mayLoosen(tx, by, f); err != nil {
+		return err
+	}
 	if f.Validity != Permanent {
 		return access.Check(by, access.CodeTemporary, f.Object(false))
 	}
@@ -90,7 +93,7 @@ func (s *Service) mayHold(tx *gorm.DB, by access.Actor, f Facts) error {
 
 // group is the part of the group that rights depend on.
 func (f Facts) group() group.Group {
-	return group.Group{ID: f.GroupID, Type: f.GroupType, Origin: f.GroupOrigin, JoinMode: f.JoinMode, DepartmentPath: f.DepartmentPath}
+	return f.issued(group.Group{ID: f.GroupID, Type: f.GroupType, Origin: f.GroupOrigin, JoinMode: f.JoinMode, DepartmentPath: f.DepartmentPath})
 }
 
 func alreadySuspended(tx *gorm.DB, f Facts) error {

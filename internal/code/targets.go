@@ -225,6 +225,9 @@ func (s *Service) mayTarget(tx *gorm.DB, by access.Actor, f Facts, gid string) (
 	if gap := f.gap(g.Type); gap != "" {
 		return g, fault.Invalid{"group": fault.Msg("charter.error.code." + gap)}
 	}
+	if f.loosens(g) && !access.Can(by, access.GroupSettings, g.Object(joined)) {
+		return g, fault.Forbidden{Right: string(access.GroupSettings)}
+	}
 	if f.Validity != Permanent {
 		return g, nil
 	}

@@ -73,6 +73,9 @@ func (d desk) fill(c *Code, form Form) (wrong fault.Invalid, second bool, err er
 	if err := d.checkNature(*c, form, wrong); err != nil {
 		return wrong, false, err
 	}
+	if err := d.checkMode(c, form, wrong); err != nil {
+		return wrong, false, err
+	}
 	if c.Benefit = oneLine(form.Benefit); utf8.RuneCountInString(c.Benefit) > MaxBenefit {
 		wrong["benefit"] = fault.Msg("codes.error.label.long", "Max", MaxBenefit)
 	}
@@ -272,7 +275,7 @@ func termChanges(was, c Code) map[string]any {
 		"label": {was.Label, c.Label}, "validity": {was.Validity, c.Validity}, "networks": {was.Networks, c.Networks},
 		"hours": {string(was.Hours), string(c.Hours)}, "audience": {was.Audience, c.Audience}, "audience_roles": {was.AudienceRoles, c.AudienceRoles},
 		"audience_people": {was.AudiencePeople, c.AudiencePeople}, "password_hash": {was.PasswordHash, c.PasswordHash}, "benefit": {was.Benefit, c.Benefit},
-		"fallback": {was.Fallback, c.Fallback}, "fallback_url": {was.FallbackURL, c.FallbackURL},
+		"fallback": {was.Fallback, c.Fallback}, "fallback_url": {was.FallbackURL, c.FallbackURL}, "own_mode": {was.OwnMode, c.OwnMode}, "own_asks": {was.OwnAsks, c.OwnAsks},
 	} {
 		put(column, pair[0] != pair[1], pair[1])
 	}

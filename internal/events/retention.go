@@ -15,10 +15,10 @@ const Kept = 14 * 24 * time.Hour
 // sweepAtOnce bounds one statement of Sweep.
 const sweepAtOnce = 5000
 
-// Sweep deletes events older than Kept.
+// Sweep deletes events older than Kept whose messages are queued.
 func Sweep(ctx context.Context, db *gorm.DB, now time.Time) error {
 	for {
-		done := db.WithContext(ctx).Exec("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? ORDER BY at LIMIT ?)", now.UTC().Add(-Kept), sweepAtOnce)
+		done := db.WithContext(ctx).Exec("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? AND handled_at IS NOT NULL ORDER BY at LIMIT ?)", now.UTC().Add(-Kept), sweepAtOnce)
 		if done.Error != nil {
 			return fmt.Errorf("delete old events: %w", done.Error)
 		}

@@ -78,6 +78,7 @@ type Group struct {
 	SeriesNo         *int
 	Version          int64 `gorm:"default:1"` // counts changes of settings
 	Charter
+	Asks bool // of who wants in; see Asking
 
 	CreatedDepartmentID *int64 // where it was created, once it was moved
 	MergedIntoID        *int64 // the group that took it over

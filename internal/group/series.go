@@ -225,7 +225,7 @@ func (s *Series) next(tx *gorm.DB, trail *audit.Trail, like Group, at time.Time)
 	g := Group{GID: newGID(), Name: fmt.Sprintf("%s %d", s.BaseName, no), Type: like.Type, Origin: like.Origin, DepartmentID: like.DepartmentID,
 		OwnerID: like.OwnerID, Purpose: like.Purpose, Capacity: like.Capacity, JoinMode: like.JoinMode, EntryKind: EntryNone, Status: Active,
 		CreatedBy: s.CreatedBy, CreatedAt: at, UpdatedAt: at, Version: 1, EntryCustodianID: like.EntryCustodianID, SeriesID: &s.ID, SeriesNo: &no, Charter: like.Charter}
-	g.RulesVersion, g.RulesDue = 0, 0
+	g.RulesVersion, g.RulesDue, g.Asks = 0, 0, like.Asks
 	if like.EntryKind == EntryUpstream {
 		g.EntryKind = EntryUpstream // with an empty pool: people wait on the list for the first image
 	}
@@ -238,6 +238,9 @@ func (s *Series) next(tx *gorm.DB, trail *audit.Trail, like Group, at time.Time)
 	}
 	g.DepartmentPath, g.DepartmentName = like.DepartmentPath, like.DepartmentName
 	if err := CopyRules(tx, like, &g, at); err != nil {
+		return nil, err
+	}
+	if err := copyAsking(tx, like, g, at); err != nil {
 		return nil, err
 	}
 	e := g.Created()

@@ -235,6 +235,11 @@ func checkGuests(tx *gorm.DB, g Group, p Plan, bad fault.Invalid) error {
 // everybody else may not. What is open already stays it, but not as another type.
 func checkOpen(tx *gorm.DB, by access.Actor, g Group, p Plan, bad fault.Invalid) error {
 	retyped := p.Type == Internal && g.Type != Internal
+	if retyped {
+		if err := checkOwnOpen(tx, g, p, bad); err != nil {
+			return err
+		}
+	}
 	if p.JoinMode != Open || g.JoinMode == Open && !retyped {
 		return nil
 	}
@@ -255,7 +260,7 @@ func hasPermanentCode(tx *gorm.DB, groupID int64, kind string) (bool, error) {
 	var ids []int64
 	// Whoever comes to one of a series may be led to any of them.
 	const rooms = "(SELECT r.id FROM groups r WHERE r.id = ? OR r.series_id = (SELECT o.series_id FROM groups o WHERE o.id = ?))"
-	err := tx.Table("codes").Where(`(group_id IN `+rooms+` OR id IN (SELECT code_id FROM code_targets WHERE group_id IN `+rooms+`)) AND validity = 'permanent' AND revoked_at IS NULL
+	err := tx.Table("codes").Where(`(group_id IN `+rooms+` OR id IN (SELECT code_id FROM code_targets WHERE group_id IN `+rooms+`)) AND validity = 'permanent' AND revoked_at IS NULL AND own_mode IN ('', 'open')
 		AND (audience = '' AND audience_roles = '' AND audience_people = ''
 			OR audience_roles LIKE '%member%' AND ? = 'internal')`, groupID, groupID, groupID, groupID, kind).Limit(1).Pluck("id", &ids).Error
 	if err != nil {

@@ -67,3 +67,15 @@ func keepAnswers(tx *gorm.DB, requestID int64, all []Answer) error {
 	}
 	return nil
 }
+
+// keepStay is keepAnswers for somebody who goes in without a request.
+func keepStay(tx *gorm.DB, membershipID int64, all []Answer) error {
+	for i, a := range all {
+		err := tx.Exec("INSERT INTO stay_answers (membership_id, position, field_key, label, kind, value) VALUES (?, ?, ?, ?, ?, ?)",
+			membershipID, i+1, a.FieldKey, a.Label, a.Kind, a.Value).Error
+		if err != nil {
+			return fmt.Errorf("write the answers: %w", err)
+		}
+	}
+	return nil
+}

@@ -44,7 +44,7 @@ func (s *Service) choose(tx *gorm.DB, v *visit) error {
 
 func (v *visit) take(g *group.Group, err error) error {
 	if g != nil {
-		v.group = *g
+		v.group = v.room(*g)
 	}
 	return err
 }
@@ -233,7 +233,7 @@ func (s *Service) chooseAgain(tx *gorm.DB, v *visit, exclusive bool) error {
 	if err != nil {
 		return err
 	}
-	v.group = own
+	v.group = v.room(own)
 	if err := s.choose(tx, v); err != nil {
 		return err
 	}

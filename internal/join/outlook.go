@@ -26,6 +26,7 @@ func (s *Service) Outlook(ctx context.Context, by access.Actor, publicID string,
 	if v.group, err = group.LoadByID(tx, v.code.GroupID); err != nil {
 		return View{}, err
 	}
+	v.group = v.room(v.group)
 	if v.org, err = directory.LoadOrganisation(tx); err != nil {
 		return View{}, err
 	}

@@ -15,8 +15,8 @@ import (
 // MaxCompany is in characters.
 const MaxCompany = 60
 
-// CheckRules reports whether a form agrees to the rules as they are now, before
-// a code is used up for it. Where the person decides which group it will be,
+// CheckRules reports whether a form agrees to the rules as they are now and
+// leaves nothing open that is asked, before a code is used up for it. Where the person decides which group it will be,
 // only the next page can ask. req: C31
 func (s *Service) CheckRules(ctx context.Context, secret string, f Form) error {
 	tx := s.db.WithContext(ctx)
@@ -28,10 +28,16 @@ func (s *Service) CheckRules(ctx context.Context, secret string, f Form) error {
 	if err != nil {
 		return err
 	}
-	if why := unread(rules, f); why != nil {
-		return fault.Invalid{"rules": *why}
+	asks, err := group.AskingOf(tx, v.group)
+	if err != nil {
+		return err
 	}
-	return nil
+	bad := fault.Invalid{}
+	if why := unread(rules, f); why != nil {
+		bad["rules"] = *why
+	}
+	missing(asks.By(v.code.OwnAsks), f, bad)
+	return bad.Or()
 }
 
 // unread is why a form does not count as agreeing; nil when it does.
@@ -80,6 +86,7 @@ func (v visit) lacks(f Form, out View) fault.Invalid {
 	if why := unread(out.Rules, f); why != nil {
 		bad["rules"] = *why
 	}
+	missing(out.Asks, f, bad)
 	return bad
 }
 

@@ -36,6 +36,7 @@ type Session struct {
 	Challenge  []byte // sealed
 	ScanLive   bool   `gorm:"default:true"` // false: only good for waiting while the code does not live
 	PasswordOK bool   // the code's password was right
+	Draft      []byte // sealed; see KeepDraft
 	GroupID    *int64 // the one of a live code's groups that this visit is for
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
@@ -84,6 +85,7 @@ func (s *Service) visit(tx *gorm.DB, secret string, signedIn *int64) (v visit, e
 	if v.group, err = group.LoadByID(tx, v.code.GroupID); err != nil {
 		return v, err
 	}
+	v.group = v.room(v.group)
 	if v.org, err = directory.LoadOrganisation(tx); err != nil {
 		return v, err
 	}

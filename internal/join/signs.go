@@ -89,15 +89,15 @@ func (s *Service) sign(tx *gorm.DB, c code.Code, address string, r *Request) err
 	if !c.AllowsNetwork(address) {
 		r.Hints |= OffNetwork
 	}
-	shared, err := s.compare(tx, r, now)
+	shared, err := s.alike(tx, r, now)
 	if err != nil {
 		return err
 	}
 	return markOthers(tx, *r, shared)
 }
 
-// compare looks for others with the same device, visit or number, and counts tries.
-func (s *Service) compare(tx *gorm.DB, r *Request, now time.Time) (shared Hint, err error) {
+// alike looks for others with the same device, visit or number, and counts tries.
+func (s *Service) alike(tx *gorm.DB, r *Request, now time.Time) (shared Hint, err error) {
 	var found []struct {
 		Kind Hint
 		N    int

@@ -31,6 +31,7 @@ type Form struct {
 	Name, Note string
 	Company    string // where a guest comes from
 	Rules      string // group.Rules.Token of the version whose box is ticked
+	Proofs
 }
 
 // Check reports what is wrong with a form before anything is used up for it.
@@ -43,6 +44,7 @@ func (f Form) Check() error {
 		wrong["note"] = fault.Msg("join.error.note.long", "Max", MaxNote)
 	}
 	f.checkCompany(wrong)
+	f.Proofs.check(wrong)
 	return wrong.Or()
 }
 
@@ -56,6 +58,10 @@ const WhoAreYou = "join.error.phone.missing"
 func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, err error) {
 	f.Name, f.Note, f.Company = oneLine(f.Name), strings.TrimSpace(f.Note), oneLine(f.Company)
 	if err := f.Check(); err != nil {
+		return out, err
+	}
+	try, err := s.countTry(ctx, who, f)
+	if err != nil {
 		return out, err
 	}
 	err = s.followed(ctx, func(tx *gorm.DB) error {
@@ -84,7 +90,7 @@ func (s *Service) Submit(ctx context.Context, who Visitor, f Form) (out View, er
 		}
 		return out.refer(tx)
 	})
-	return out, err
+	return out, s.settleTry(ctx, try, out, err)
 }
 
 func (s *Service) orView(tx *gorm.DB, v visit, err error) (View, error) {
@@ -151,7 +157,8 @@ func (s *Service) hold(tx *gorm.DB, v *visit) error {
 	if v.code.GroupID != hung {
 		return errFollowed
 	}
-	if before != group.Open && g.JoinMode == group.Open && v.doors == nil {
+	v.group = v.room(g)
+	if before != group.Open && v.group.JoinMode == group.Open && v.doors == nil {
 		v.group.JoinMode = before // opened this very moment: ask once more as it was shown
 	}
 	return s.chooseAgain(tx, v, exclusive)
@@ -175,20 +182,24 @@ func (s *Service) act(tx *gorm.DB, v visit, who Visitor, f Form, out *View) erro
 	case out.Locked:
 		return fault.Invalid{"password": fault.Msg("terms.error.password.missing")}
 	}
-	if bad := v.lacks(f, *out); len(bad) > 0 && who.Proved != "" {
+	bad := v.lacks(f, *out)
+	if err := s.compare(tx, v, f, out, bad); err != nil {
+		return err
+	}
+	if len(bad) > 0 && who.Proved != "" {
 		out.Lacks = bad // the number stays proved; the page asks for the rest
 		return nil
 	} else if len(bad) > 0 {
 		return bad
 	}
 	if v.group.JoinMode == group.Open {
-		return s.enter(tx, v, who, out)
+		return s.enter(tx, v, who, f, out)
 	}
 	return s.request(tx, v, who, f, out)
 }
 
 // enter takes a seat in an open group.
-func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
+func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, f Form, out *View) error {
 	m := group.Membership{GroupID: v.group.ID, MemberID: v.person.MemberID, GuestID: v.person.GuestID, Source: "code", CodeID: &v.session.CodeID, RulesVersion: out.version()}
 	got, err := group.LetIn(tx, s.trail, &m, s.now())
 	switch {
@@ -207,6 +218,15 @@ func (s *Service) enter(tx *gorm.DB, v visit, who Visitor, out *View) error {
 		return err
 	}
 	if err := v.agree(tx, who, out, s); err != nil {
+		return err
+	}
+	if err := s.takeInvite(tx, v, out.invite); err != nil {
+		return err
+	}
+	if err := keepStay(tx, m.ID, said(out.Asks, f, out.invite)); err != nil {
+		return err
+	}
+	if err := s.forget(tx, v); err != nil {
 		return err
 	}
 	out.reached = stageJoined
@@ -244,6 +264,15 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 		return err
 	}
 	if err := v.agree(tx, who, out, s); err != nil {
+		return err
+	}
+	if err := s.takeInvite(tx, v, out.invite); err != nil {
+		return err
+	}
+	if err := keepAnswers(tx, r.ID, said(out.Asks, f, out.invite)); err != nil {
+		return err
+	}
+	if err := s.forget(tx, v); err != nil {
 		return err
 	}
 	out.reached = stageRequested

@@ -241,13 +241,20 @@ func (s *Service) comeIn(tx *gorm.DB, v visit, w Queued) error {
 	if err != nil || in {
 		return err
 	}
+	answers, err := s.owesAnswers(tx, v)
+	if err != nil {
+		return err
+	}
+	if answers {
+		return errPassedOver // the page asks them, now that there is a seat
+	}
 	out, as := View{}, "request"
 	open, err := s.opensTo(tx, v)
 	if err != nil {
 		return err
 	}
 	if open {
-		as, err = "entry", s.enter(tx, v, Visitor{}, &out)
+		as, err = "entry", s.enter(tx, v, Visitor{}, Form{}, &out)
 	} else {
 		err = s.request(tx, v, Visitor{}, Form{}, &out)
 	}
@@ -269,6 +276,17 @@ func (s *Service) comeIn(tx *gorm.DB, v visit, w Queued) error {
 		return err
 	}
 	return s.marks.Stage(tx, out.reached, *w.ScanID)
+}
+
+// owesAnswers reports whether the door asks for what only the person can answer.
+func (s *Service) owesAnswers(tx *gorm.DB, v visit) (bool, error) {
+	asked := View{State: StateForm}
+	if err := s.addAsks(tx, v, &asked); err != nil {
+		return false, err
+	}
+	bad := fault.Invalid{}
+	missing(asked.Asks, Form{}, bad)
+	return len(bad) > 0, nil
 }
 
 // opensTo reports whether the group takes the person without asking anything more.

@@ -75,6 +75,9 @@ type View struct {
 	Rules        *group.Rules    // with StateForm: to agree to; with StateIn: asked anew
 	Lacks        fault.Invalid   // with StateForm: what the form that proved the number did not give
 	Held         bool            // with StateIn: the membership stands still until a head confirms it; there is no entry
+	Asks         group.Asking    // with StateForm: what this code asks here
+	Draft        Draft           // what was typed before and not sent
+	invite       *Invite         // the one that this press may use
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
@@ -125,6 +128,10 @@ func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	if err != nil {
 		return out, err
 	}
+	if err := s.addAsks(tx, v, &out); err != nil {
+		return out, err
+	}
+	out.Draft = s.openDraft(v.session)
 	if err := s.addRules(tx, v, &out); err != nil {
 		return out, err
 	}

@@ -85,6 +85,11 @@ const (
 	GroupBatch         = "/groups/batches/:id"
 	GroupBatchCreate   = "/groups/batches/:id/create"
 	GroupRules         = "/groups/:id/rules"
+	GroupAsking        = "/groups/:id/asking"
+	GroupInvites       = "/groups/:id/invites"
+	GroupInviteList    = "/groups/:id/invites/:batch"
+	GroupInviteFile    = "/groups/:id/invites/:batch/codes.csv"
+	GroupInviteRevoke  = "/groups/:id/invites/:batch/revoke"
 	GroupRulesAccept   = "/groups/:id/rules/accept"
 	GroupConvert       = "/groups/:id/convert"
 	GroupConvertAsk    = "/groups/:id/convert/confirm"
@@ -214,6 +219,7 @@ const (
 
 	Live       = "/live"
 	LiveCounts = "/live/counts"
+	JoinDraft  = "/join/draft"
 )
 
 // To fills the parameters of a pattern, in order.
