@@ -260,6 +260,7 @@ func (p props) fields() [][]string {
 		{"/contacts/import", "file", "", "dry_run", "on", "whole", "on", "ask", "on", "depart", "研发中心"},
 		{"/contacts/import/:id/columns", "column_0", "name", "column_1", "phone"}, {"/contacts/import/:id/apply", "depart", "on", "reason", "x", "typed", "1"}, {"/contacts/import/:id/cancel", "x", ""},
 		append([]string{"/groups/:id/owner"}, one...), append([]string{"/groups/:id/duties"}, one...), append([]string{"/groups/:id/members"}, one...),
+		{"/groups/:id/clock", "due_hours", "4"},
 		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"},
 		{"/groups/:id/asking", "invite", "on", "last4", "on", "question", "几楼？", "answers", "三楼", "domains", "example.com", "version", "0", "field1_key", "", "field1_label", "为什么", "field1_kind", "choice",
 			"field1_options", "甲\n乙", "field1_required", "on"},

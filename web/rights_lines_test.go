@@ -103,6 +103,7 @@ var lines = []line{
 	{route: "POST /groups/:id/duties", at: atGroup, own: admins, foreign: hidden, fields: func(o things) []string {
 		return append(sendsFree(o), "duty", "review")
 	}},
+	{route: "POST /groups/:id/clock", at: atGroup, own: admins, foreign: hidden, fields: sends("due_hours", "4")},
 	{route: "POST /groups/:id/members", at: atGroup, own: review, foreign: hidden, fields: sendsFree},
 	{route: "POST /groups/:id/members/:membership/remove", at: atSeat, own: review, foreign: hidden},
 	{route: "GET /groups/:id/waiting", at: atGroup, own: review, foreign: hidden},

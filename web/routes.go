@@ -113,6 +113,7 @@ var table = []route{
 	{http.MethodPost, paths.GroupDisband, signedIn, "", 0, (*server).disbandGroup},
 	{http.MethodPost, paths.GroupOwner, signedIn, "", 0, (*server).handOverGroup},
 	{http.MethodPost, paths.GroupDuties, signedIn, "", 0, (*server).changeDuties},
+	{http.MethodPost, paths.GroupClock, signedIn, "", 0, (*server).saveGroupClock},
 	{http.MethodPost, paths.GroupMembers, signedIn, "", 0, (*server).addGroupMember},
 	{http.MethodPost, paths.GroupMemberRemove, signedIn, "", 0, (*server).removeGroupMember},
 	{http.MethodGet, paths.GroupEntryImage, signedIn, "", 0, (*server).showEntryImage},

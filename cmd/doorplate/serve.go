@@ -189,6 +189,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.press.Work(ctx) })
 	workers.Go(func() { p.joins.Work(ctx, p.log) })
 	workers.Go(func() { p.everyHour(ctx) })
+	workers.Go(func() { p.joins.RunClock(ctx, p.log) })
 	workers.Go(func() { p.hub.Run(ctx) })
 	workers.Go(func() { p.joins.RunTurns(ctx, p.hub, p.log) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })

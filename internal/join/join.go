@@ -49,6 +49,7 @@ type Request struct {
 	Company      string // of a guest
 	ProposedBy   *int64 // the member who asked in this one's name
 	Waiting
+	Clock `gorm:"embedded"`
 
 	Signs `gorm:"embedded"`
 }

@@ -40,6 +40,9 @@ func (s *Service) propose(tx *gorm.DB, by access.Actor, gid, memberID, phone str
 		return fault.Conflict{Message: fault.Msg("groups.error.member.already", "Name", m.Name)}
 	}
 	r := Request{GroupID: g.ID, MemberID: &m.ID, Name: m.Name, Phone: m.Phone, Status: Pending, CreatedAt: s.now().UTC(), ProposedBy: &by.MemberID}
+	if err := s.wind(tx, g, nil, &r); err != nil {
+		return err
+	}
 	done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)
 	if done.Error != nil {
 		return fmt.Errorf("write the request: %w", done.Error)

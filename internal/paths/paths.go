@@ -65,6 +65,7 @@ const (
 	GroupDisbandAsk    = "/groups/:id/disband/confirm"
 	GroupOwner         = "/groups/:id/owner"
 	GroupDuties        = "/groups/:id/duties"
+	GroupClock         = "/groups/:id/clock"
 	GroupMembers       = "/groups/:id/members"
 	GroupMemberRemove  = "/groups/:id/members/:membership/remove"
 	GroupEntryImage    = "/groups/:id/entry-image"
