@@ -59,7 +59,7 @@ type props struct {
 	run, approval, preset, waiter  string
 	print, image, channel, round   string
 	batch, view, decisions         string
-	invites                        string
+	invites, report                string
 	role, grant                    string
 	entry                          string
 	hook, message                  string
@@ -76,6 +76,9 @@ func (s *site) props() props {
 		room, s.colleague(s.w.Platform).MemberID, s.clock.Now()))
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
+	codeID := s.count("SELECT id FROM codes WHERE public_id = ?", p.code)
+	p.report = fmt.Sprint(s.insert("INSERT INTO cases (code_id, reports, opened_at, last_at) VALUES (?, 1, ?, ?)", codeID, s.clock.Now(), s.clock.Now()))
+	s.exec("INSERT INTO case_reports (case_id, category, at) VALUES (?, 'other', ?)", p.report, s.clock.Now())
 	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", room, s.clock.Now()))
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
 	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
@@ -116,7 +119,7 @@ func last(rec *httptest.ResponseRecorder) string {
 
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
-	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
+	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code, "cases": p.report,
 		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message,
 		"views": p.view, "runs": p.decisions}
 	parts := strings.Split(pattern, "/")
@@ -241,7 +244,8 @@ func (p props) fields() [][]string {
 		append([]string{"/codes/:id/copies"}, printed...), append([]string{"/codes/:id/copies/:serial", "photo", "", "photo_drop", ""}, printed[2:]...),
 		{"/codes/:id/copies/again", "x", ""}, {"/codes/:id/copies/:serial/remove", "back", "", "list", ""}, {"/codes/:id/copies/:serial/revoke", "reason", "x"},
 		{"/codes/:id/channels", "channel_name", "展台", "utm_source", "fair", "utm_medium", "a", "utm_campaign", "b"}, {"/codes/:id/channels/:channel/delete", "x", ""},
-		append([]string{"/codes/:id/refresh"}, renewal...), {"/codes/adopt", "id", p.code}, {"/genuine", "typed", "AAAA"},
+		append([]string{"/codes/:id/refresh"}, renewal...), {"/codes/adopt", "id", p.code}, {"/genuine", "typed", "AAAA"}, {"/report", "ref", "S-1", "category", "other", "words", "x"},
+		{"/codes/:id/fuse", "action", "set", "burst", "300", "off", "on"}, {"/cases/:id", "action", "close", "outcome", "harmless", "note", "x"},
 		append([]string{"/groups"}, group...), append([]string{"/groups/:id"}, group...),
 		append([]string{"/contacts/members"}, member...), append([]string{"/contacts/members/:id"}, member...),
 		{"/groups/:id/lifecycle", "action", "stage", "stage", "mature", "item", ""}, {"/groups/:id/lifecycle", "action", "done", "stage", "", "item", "new.print"},
@@ -348,7 +352,7 @@ func TestHostileFields(t *testing.T) {
 // assault posts as a form, with what a public form carries, to somebody whom no limit stops.
 func (b *browser) assault(route, path string, pairs []string, field, value string) {
 	b.t.Helper()
-	if route == "/login" || route == "/login/verify" || route == "/s" || route == "/genuine" || strings.HasPrefix(route, "/join") {
+	if route == "/login" || route == "/login/verify" || route == "/s" || route == "/genuine" || route == "/report" || strings.HasPrefix(route, "/join") {
 		b.exec("DELETE FROM throttles")
 	}
 	if _, known := b.cookies["doorplate_session"]; !known {

@@ -65,6 +65,9 @@ const (
 	GroupDisbandAsk    = "/groups/:id/disband/confirm"
 	GroupOwner         = "/groups/:id/owner"
 	GroupDuties        = "/groups/:id/duties"
+	CodeFuse           = "/codes/:id/fuse"
+	Cases              = "/cases"
+	Case               = "/cases/:id"
 	GroupClock         = "/groups/:id/clock"
 	GroupMembers       = "/groups/:id/members"
 	GroupMemberRemove  = "/groups/:id/members/:membership/remove"
@@ -208,6 +211,7 @@ const (
 
 	TypedCode  = "/s"
 	Genuine    = "/genuine"
+	Report     = "/report"
 	Scan       = "/j/:token"
 	Join       = "/join"
 	JoinTicket = "/join/:ticket"
