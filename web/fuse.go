@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"doorplate/internal/access"
+	"doorplate/internal/fault"
 	"doorplate/internal/fuse"
 	"doorplate/internal/paths"
 	"doorplate/internal/scan"
@@ -50,6 +51,9 @@ func (s *server) showReport(c echo.Context) error {
 // askReport shows the form, with what was typed and what is wrong with it.
 func (s *server) askReport(c echo.Context, status int, p views.ReportProps) error {
 	ctx := c.Request().Context()
+	if p.Ref == "" {
+		return fault.NotFound
+	}
 	if p.Case == 0 {
 		if err := s.Auth.AllowTyped(ctx, c.RealIP()); err != nil {
 			return err
