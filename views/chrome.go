@@ -29,6 +29,7 @@ const CountLimit = 99
 type Flash struct {
 	Kind string // ok, info, warn, stop
 	Text string
+	Undo *UndoProps // of what the form did, while that can be taken back
 }
 
 type chromeKey struct{}

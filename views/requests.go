@@ -23,6 +23,10 @@ type RequestsProps struct {
 	Reason string            // as typed
 	Now    time.Time
 
+	Reasons    []join.Reason // to choose from
+	Preset     int64         // the one chosen
+	Statistics bool          // the reader may see how decisions went
+
 	Views      []join.SavedView
 	HasDefault bool    // the bare address shows one of them
 	ViewName   string  // as typed
@@ -73,9 +77,9 @@ func (p RequestsProps) choices() []join.Choice {
 // RequestProps is one request, opened.
 type RequestProps struct {
 	join.Detail
-	Reason string // as typed
-	Wrong  string
-	Now    time.Time
+	Decide  DecideProps
+	UndoWhy string // as typed
+	Now     time.Time
 }
 
 func (p RequestProps) page(ctx context.Context) Page {
@@ -85,12 +89,6 @@ func (p RequestProps) page(ctx context.Context) Page {
 
 // canDecide reports whether the reader may press the buttons here.
 func (p RequestProps) canDecide() bool { return p.State() == join.Pending && !p.Own }
-
-// reasons are catalog keys of what a rejection may say; the applicant reads the text.
-var reasons = []string{"requests.reason.who", "requests.reason.other", "requests.reason.contact"}
-
-// IsReason reports whether key is one of the reasons offered.
-func IsReason(key string) bool { return slices.Contains(reasons, key) }
 
 // who is the second line under an applicant's name.
 func who(ctx context.Context, r join.Row) string {

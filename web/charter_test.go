@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"doorplate/static"
 )
 
@@ -154,11 +156,16 @@ func TestRulesAtTheDoor(t *testing.T) {
 		want(t, s.as(s.w.Head).post(at+"/rules", "rules", strings.Repeat("规", 1000), "version", "0"), 303)
 		light := func(rec *httptest.ResponseRecorder) {
 			t.Helper()
-			sheet := httptest.NewRecorder()
-			links := page(t, rec).Find(`link[rel="stylesheet"], script, img`)
-			static.Handler().ServeHTTP(sheet, httptest.NewRequest(http.MethodGet, links.AttrOr("href", ""), nil))
-			if links.Length() != 1 || rec.Body.Len()+sheet.Body.Len() > 15_000 {
-				t.Errorf("%d files, %d + %d bytes", links.Length(), rec.Body.Len(), sheet.Body.Len())
+			links, all := page(t, rec).Find(`link[rel="stylesheet"], script, img`), rec.Body.Len()
+			links.Each(func(_ int, link *goquery.Selection) {
+				file := httptest.NewRecorder()
+				static.Handler().ServeHTTP(file, httptest.NewRequest(http.MethodGet, link.AttrOr("href", link.AttrOr("src", "")), nil))
+				if all += file.Body.Len(); file.Code != http.StatusOK || file.Body.Len() == 0 {
+					t.Errorf("a file of the page answers %d", file.Code)
+				}
+			})
+			if links.Length() > 2 || all > 15_000 {
+				t.Errorf("%d files, with the page %d bytes", links.Length(), all)
 			}
 		}
 		b := s.visitor().scan(code)

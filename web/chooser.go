@@ -86,6 +86,9 @@ func (s *server) findDepartments(c echo.Context) error {
 	if len(found) == 1 {
 		return c.Redirect(http.StatusSeeOther, paths.To(paths.Department, found[0].ID))
 	}
+	if p.More = len(found) > directory.MatchesShown; p.More {
+		found = found[:directory.MatchesShown]
+	}
 	p.Found = found
 	return render(c, http.StatusOK, views.FindDepartments(p))
 }

@@ -68,7 +68,7 @@ func (s *site) furnish(latin bool) []reader {
 		s.exec("UPDATE join_requests SET name = 'Asker'")
 		s.exec("UPDATE waiting_list SET name = 'Waiter'")
 		testkit.Unguard(s.t, s.db)
-		s.exec("UPDATE audit_entries SET object_name = 'Thing', actor_name = 'Person', details = '{}' WHERE object_name LIKE '同事%'")
+		s.exec("UPDATE audit_entries SET object_name = 'Thing', actor_name = 'Person', details = '{}' WHERE object_name LIKE '同事%' OR object_name LIKE '周岚%' OR actor_name LIKE '周岚%'")
 		s.exec("UPDATE approvals SET summary = 'Club', payload = replace(payload, '群', 'Club') WHERE kind = 'group.create.external'")
 	}
 	slices.Reverse(readers) // who can end most comes last

@@ -17,6 +17,9 @@ type note struct {
 	Kind string         `json:"k"`
 	Key  string         `json:"m"`
 	Args map[string]any `json:"a,omitempty"`
+	Undo []int64        `json:"u,omitempty"` // decisions that can be taken back
+	Till int64          `json:"t,omitempty"` // for so long
+	Back string         `json:"b,omitempty"` // where to go then
 }
 
 // flash shows a note on the next page this browser opens. args are name, value, …
@@ -25,6 +28,11 @@ func (s *server) flash(c echo.Context, kind, key string, args ...any) {
 	for i := 0; i+1 < len(args); i += 2 {
 		n.Args[args[i].(string)] = args[i+1]
 	}
+	s.leave(c, n)
+}
+
+// leave keeps a note for the next page.
+func (s *server) leave(c echo.Context, n note) {
 	raw, err := json.Marshal(n)
 	if err != nil {
 		return // a note is a courtesy, never a reason to fail
@@ -51,7 +59,7 @@ func (s *server) takeFlash(c echo.Context) *views.Flash {
 		}
 		args = append(args, name, value)
 	}
-	return &views.Flash{Kind: n.Kind, Text: i18n.T(c.Request().Context(), n.Key, args...)}
+	return &views.Flash{Kind: n.Kind, Text: i18n.T(c.Request().Context(), n.Key, args...), Undo: s.undoOf(n)}
 }
 
 var noteKinds = map[string]bool{"ok": true, "info": true, "warn": true, "stop": true}

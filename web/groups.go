@@ -178,6 +178,10 @@ func (s *server) groupPage(c echo.Context, status int, bad map[string]string) er
 	if err := s.aside(ctx, by, &p); err != nil {
 		return err
 	}
+	if p.Stay, err = s.Joins.StayIn(ctx, by, h.ID); err != nil {
+		return err
+	}
+	p.StayWrong = bad["note"]
 	return render(c, status, views.Group(p))
 }
 

@@ -31,7 +31,15 @@ type renewed struct {
 
 func (r renewed) Value(key any) any { return r.values.Value(key) }
 
-// limitTime bounds the request, and lets form start the time anew. stop frees what it took.
+// renewTime starts the database's time anew, for a handler that was busy with something else. The request has a new
+// context afterwards.
+func renewTime(c echo.Context) {
+	if renew, ok := c.Get(renewKey).(func()); ok {
+		renew()
+	}
+}
+
+// limitTime bounds the request, and lets renewTime start the time anew. stop frees what it took.
 func limitTime(c echo.Context, wait time.Duration) (stop func()) {
 	whole := c.Request().Context()
 	c.Set(wholeKey, whole)

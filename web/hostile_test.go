@@ -23,7 +23,7 @@ var hostile = []string{
 var parameters = []string{"q", "department", "view", "after", "type", "status", "preset", "state", "size", "with", "utm_source", "utm_medium",
 	"utm_campaign", "step", "next", "back", "group", "kind", "who", "area", "from", "to", "object", "before", "id", "reason", "phone", "name",
 	"password", "resend", "outcome", "copy", "device", "app", "person", "days", "a", "b", "fix", "followed", "member_id", "send", "dry_run", "channel", "parent_id", "lang", "code", "what",
-	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch"}
+	"format", "margin", "ecc", "logo", "paper", "grid", "copies", "copy", "count", "cols", "rows", "margin_x", "gap_y", "ref", "show", "address", "agent", "signed", "ask", "followed", "dead", "image", "list", "tier", "actor", "action", "thing", "open", "all", "into", "stage", "like", "batch", "months"}
 
 // leaks are words that only a Go or SQL error says.
 var leaks = []string{"SQLSTATE", "sql:", "gorm", "strconv.", "invalid byte sequence", "no such table", "no such column", "goroutine ", "constraint failed", "unmarshal", ".go:", "‹"}
@@ -79,7 +79,7 @@ func (s *site) props() props {
 	codeID := s.count("SELECT id FROM codes WHERE public_id = ?", p.code)
 	p.report = fmt.Sprint(s.insert("INSERT INTO cases (code_id, reports, opened_at, last_at) VALUES (?, 1, ?, ?)", codeID, s.clock.Now(), s.clock.Now()))
 	s.exec("INSERT INTO case_reports (case_id, category, at) VALUES (?, 'other', ?)", p.report, s.clock.Now())
-	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", room, s.clock.Now()))
+	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, 'fair', 'x', 1, 1, ?)", room, s.clock.Now()))
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
 	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
 	p.image = fmt.Sprint(s.count("SELECT id FROM entry_images"))
@@ -121,7 +121,7 @@ func last(rec *httptest.ResponseRecorder) string {
 func (p props) path(pattern string) string {
 	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code, "cases": p.report,
 		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message,
-		"views": p.view, "runs": p.decisions}
+		"views": p.view, "runs": p.decisions, "reasons": "1"}
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		switch part {
@@ -275,7 +275,12 @@ func (p props) fields() [][]string {
 		append([]string{"/codes/:id/terms"}, terms...), {"/groups/:id/waiting/:waiter/admit", "x", ""}, {"/groups/:id/waiting/:waiter/remove", "x", ""},
 		{"/join/wait", "password", ""}, {"/join/unwait", "x", ""},
 		{"/codes/:id/suspend", "reason", "x"}, {"/codes/:id/resume", "reason", "x"}, {"/codes/:id/adopt", "reason", "x"},
-		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "back", "", "open", ""},
+		{"/requests/decide", "id", p.request, "decision", "reject", "reason", "x", "reason_preset", "", "until", "", "into", "", "back", "", "open", ""},
+		{"/requests/decide", "id", p.request, "decision", "approve", "reason", "x", "reason_preset", "1", "until", "2027-01-01", "into", p.gid},
+		{"/requests/undo", "id", p.request, "why", "x", "back", "", "open", "1"}, {"/groups/:id/time", "note", "x"}, {"/join/time", "note", "x"},
+		{"/groups/:id/members/:membership/until", "until", "2027-01-01", "action", "extend"}, {"/groups/:id/members/:membership/until", "reason", "x", "action", "refuse"},
+		{"/settings/reasons", "decision", "reject", "text_zh", "人满了", "text_en", "We are full"}, {"/settings/reasons/:id", "action", "save", "text_zh", "人满了", "text_en", "We are full"},
+		{"/settings/reasons/:id", "action", "down"}, {"/settings/reasons/:id", "action", "retire"},
 		{"/requests/views", "name", "x", "default", "on", "back", "kind=guest"}, {"/requests/views/:id", "action", "default", "back", ""},
 		{"/requests/runs", "decision", "reject", "reason", "x", "back", "q=x"}, {"/requests/runs/:id/start", "x", ""}, {"/requests/runs/:id/cancel", "x", ""},
 		{"/approvals/decide", "id", p.approval, "decision", "reject", "reason", "x"}, {"/exports", "what", "audit", "format", "csv", "group", "", "note", "x"}, {"/audit/verify", "x", ""},

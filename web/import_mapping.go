@@ -40,6 +40,9 @@ func (s *server) importPage(c echo.Context, status int, run directory.Import, ty
 	if p.Indexing, err = s.indexing(ctx, run); err != nil {
 		return err
 	}
+	if p.AppliedAs, err = s.Directory.AppliedAs(ctx, by, run.ID); err != nil {
+		return err
+	}
 	if run.State == directory.Running {
 		c.Response().Header().Set("Refresh", "2") // works without script, and ends with the run
 	}

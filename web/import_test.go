@@ -98,6 +98,9 @@ func TestImportStory(t *testing.T) {
 		want(t, rec, 303, "/contacts/import/")
 		run := rec.Header().Get("Location")
 		want(t, b.post(at+"/apply"), 303, run)
+		if applied := page(t, b.get(at)); applied.Find("a[href='"+run+"']").Length() != 1 || applied.Find("form[action$='/apply']").Length() != 0 {
+			t.Error("a preview that was imported offers to import it again")
+		}
 		s.importWork()
 		if state := b.importState(run); state.State != "done" || state.DryRun || state.Created != 2 || state.Changed != 1 || state.Refused != 1 {
 			t.Errorf("run: %+v", state)

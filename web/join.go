@@ -112,6 +112,9 @@ func (s *server) renderJoin(c echo.Context, status int, p views.JoinProps) error
 		return err
 	}
 	p.FormKey, p.Next, p.Now = s.formKey(c), paths.Join, s.Now()
+	if p.Request != nil {
+		p.Request.Reason = p.Request.Told(views.English(c.Request().Context()))
+	}
 	ctx := views.WithJoinState(c.Request().Context(), string(p.State))
 	if p.Live() && !(p.State == join.StatePending && p.Part != "") {
 		ctx = views.WithJoinLive(ctx, p.Mark(), pendingReload)

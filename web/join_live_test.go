@@ -79,7 +79,7 @@ func TestThePageTurnsByItself(t *testing.T) {
 			head.Open(server.URL + "/requests")
 			s.listening(2)
 			phone.Run(`(window.same = true)`)
-			head.Press(".dp-q .dp-ok")
+			head.Click(".dp-q .dp-ok")
 			phone.Await(`main[data-join-state="in"] a[href="https://chat.example/abc"]`)
 			if !phone.Run(`window.same === true`) {
 				t.Error("the page was loaded again")

@@ -202,9 +202,7 @@ func form(c echo.Context) error {
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, bodyLimit) // larger limits are for files, which are spooled
 		err = r.ParseForm()
 	}
-	if renew, ok := c.Get(renewKey).(func()); ok {
-		renew()
-	}
+	renewTime(c)
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		return fault.TooLarge{Limit: over.Limit}

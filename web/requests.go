@@ -9,8 +9,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"doorplate/internal/access"
 	"doorplate/internal/fault"
-	"doorplate/internal/i18n"
 	"doorplate/internal/join"
 	"doorplate/internal/paths"
 	"doorplate/views"
@@ -46,6 +46,10 @@ func (s *server) askRequests(c echo.Context, status int, p views.RequestsProps) 
 	if p.Groups, err = s.Joins.Choices(ctx, by); err != nil {
 		return err
 	}
+	if p.Reasons, err = s.Joins.Reasons(ctx); err != nil {
+		return err
+	}
+	p.Preset, p.Statistics = presetOf(c.FormValue("reason_preset")), by.HoldsAny(access.RequestsDecide)
 	p.Now, p.Reason = s.Now(), c.FormValue("reason")
 	return render(c, status, views.Requests(p))
 }
@@ -75,15 +79,20 @@ func (s *server) showRequest(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.askRequest(c, http.StatusOK, id, "")
+	return s.askRequest(c, http.StatusOK, id, nil)
 }
 
-func (s *server) askRequest(c echo.Context, status int, id int64, wrong string) error {
+func (s *server) askRequest(c echo.Context, status int, id int64, wrong map[string]string) error {
 	d, err := s.Joins.Open(c.Request().Context(), actor(c), id)
 	if err != nil {
 		return err
 	}
-	return render(c, status, views.Request(views.RequestProps{Detail: d, Reason: c.FormValue("reason"), Wrong: wrong, Now: s.Now()}))
+	p := views.RequestProps{Detail: d, UndoWhy: c.FormValue("why"), Now: s.Now(), Decide: views.DecideProps{Doors: d.Doors, Reason: c.FormValue("reason"),
+		Preset: presetOf(c.FormValue("reason_preset")), Until: c.FormValue("until"), Into: c.FormValue("into"), Wrong: wrong}}
+	if p.Decide.Reasons, err = s.Joins.Reasons(c.Request().Context()); err != nil {
+		return err
+	}
+	return render(c, status, views.Request(p))
 }
 
 // decideRequests approves or rejects one or many; the contract fixes the answers.
@@ -122,10 +131,8 @@ func (s *server) readDecision(c echo.Context) (d join.Decision, ids []int64, err
 		}
 		ids = append(ids, id)
 	}
-	d = join.Decision{Approve: typed.Get("decision") == "approve", Reason: typed.Get("reason")}
-	if preset := typed.Get("reason_preset"); strings.TrimSpace(d.Reason) == "" && views.IsReason(preset) {
-		d.Reason = i18n.T(c.Request().Context(), preset)
-	}
+	d = join.Decision{Approve: typed.Get("decision") == "approve", Reason: typed.Get("reason"), Preset: presetOf(typed.Get("reason_preset")),
+		English: views.English(c.Request().Context()), Until: typed.Get("until"), Into: typed.Get("into")}
 	if !d.Approve && typed.Get("decision") != "reject" {
 		return d, ids, fault.Invalid{"decision": fault.Msg("requests.error.decision")}
 	}
@@ -143,7 +150,7 @@ func (s *server) refuseDecision(c echo.Context, ids []int64, err error) error {
 	}
 	words := told(c.Request().Context(), wrong)
 	if len(ids) == 1 && (c.FormValue("open") != "" || ids[0] == 0) {
-		return s.askRequest(c, http.StatusUnprocessableEntity, ids[0], words["reason"]+words["decision"])
+		return s.askRequest(c, http.StatusUnprocessableEntity, ids[0], words)
 	}
 	return s.askRequests(c, http.StatusUnprocessableEntity, views.RequestsProps{Wrong: words, Chosen: ids})
 }
@@ -164,9 +171,9 @@ func (s *server) answerDecision(c echo.Context, results []join.Result) error {
 	case done == 0:
 		return s.askRequests(c, http.StatusConflict, views.RequestsProps{Left: left})
 	case len(results) == 1:
-		s.flash(c, "ok", "requests.flash."+results[0].Outcome, "Name", results[0].Name, "Group", results[0].Group)
+		s.flashUndo(c, results, "requests.flash."+results[0].Outcome, "Name", results[0].Name, "Group", results[0].Group)
 	default:
-		s.flash(c, "ok", "requests.flash.many", "Count", done)
+		s.flashUndo(c, results, "requests.flash.many", "Count", done)
 	}
 	s.keepLeft(c, left)
 	to := paths.Requests

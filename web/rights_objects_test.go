@@ -88,7 +88,7 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		groupID, codeID, o.free, now)
 	o.waiter = s.insert("INSERT INTO waiting_list (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '候补', '+8613600000009', ?)",
 		groupID, codeID, s.colleague(department).MemberID, now)
-	o.invites = s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", groupID, now)
+	o.invites = s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, 'fair', 'x', 1, 1, ?)", groupID, now)
 	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
 	s.exec("INSERT INTO import_files (import_id, content) VALUES (?, ?)", o.run, []byte("name,phone\nEve,13600000007\n"))

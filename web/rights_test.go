@@ -89,6 +89,7 @@ func atPreset(o things) []any  { return []any{o.preset} }
 func atBatch(o things) []any { return []any{o.batch} }
 
 func atEntry(o things) []any     { return []any{o.entry} }
+func atReason(things) []any      { return []any{1} } // those that every organisation starts with
 func atView(o things) []any      { return []any{o.view} }
 func atDecisions(o things) []any { return []any{o.decisions} }
 

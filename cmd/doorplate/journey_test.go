@@ -173,9 +173,10 @@ func (j *journey) approve() {
 		j.t.Fatalf("the queue says %q", text)
 	}
 	head.Shot("8-queue")
-	head.Press(".dp-q .dp-ok")
-	if text := head.Text("main .dp-q"); strings.Contains(text, "顾晓棠") {
-		j.t.Errorf("still waiting: %q", text)
+	head.Click(".dp-q .dp-ok")
+	head.AwaitGone(".dp-q .dp-ok")
+	if text := head.Text("main .dp-q"); !strings.Contains(text, "已通过") {
+		j.t.Errorf("the decided row says %q", text)
 	}
 }
 

@@ -193,6 +193,7 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.fuse.Run(ctx, p.log) })
 	workers.Go(func() { p.hub.Run(ctx) })
 	workers.Go(func() { p.joins.RunTurns(ctx, p.hub, p.log) })
+	workers.Go(func() { p.joins.RunEnds(ctx, p.log) })
 	workers.Go(func() { p.scans.RunPurges(ctx, p.log) })
 	workers.Go(func() { p.notices.Run(ctx) })
 }
@@ -214,6 +215,7 @@ func (p *program) everyHour(ctx context.Context) {
 			{"announce dying chat images", p.notices.Remind},
 			{"delete old messages", p.notices.Sweep},
 			{"sweep old events", func(ctx context.Context) error { return events.Sweep(ctx, p.db, time.Now()) }},
+			{"add up decisions", p.joins.SumDecisions},
 			{"expire join requests", func(ctx context.Context) error {
 				_, err := p.joins.ExpireOverdue(ctx)
 				return err

@@ -118,19 +118,12 @@ func (t *Trail) RecordAll(tx *gorm.DB, by access.Actor, events []Event) error {
 }
 
 // recordBatch is how many entries one statement takes.
-const recordBatch = 500
+const recordBatch = 2000
 
 // insert writes entries and queues them for sealing: on PostgreSQL with one
 // statement, for the way to the server and back is the larger part of its price.
 func insert(tx *gorm.DB, entries []Entry) error {
-	row := "(?" + strings.Repeat(", ?", insertFields-1) + ")"
-	sql := "INSERT INTO audit_entries (" + insertColumns + ") VALUES " + row + strings.Repeat(", "+row, len(entries)-1) + " RETURNING id"
-	args := make([]any, 0, insertFields*len(entries))
-	for i := range entries {
-		e := &entries[i]
-		args = append(args, e.UID, e.At, e.ActorKind, e.ActorID, e.ActorName, e.Action, e.ObjectKind, e.ObjectID, e.ObjectName,
-			e.DepartmentPath, e.Outcome, e.Details, e.Address, e.Device, e.MAC)
-	}
+	sql, args := inserting(tx, entries)
 	if database.Postgres(tx) {
 		return tx.Exec("WITH e AS ("+sql+") INSERT INTO audit_unsealed (entry_id) SELECT id FROM e", args...).Error
 	}
@@ -138,18 +131,39 @@ func insert(tx *gorm.DB, entries []Entry) error {
 	if err := tx.Raw(sql, args...).Scan(&ids).Error; err != nil {
 		return err
 	}
-	waiting := make([]unsealed, len(ids))
-	for i, id := range ids {
-		waiting[i].EntryID = id
-	}
-	return tx.Create(&waiting).Error
+	v, arg := database.Values(tx, database.Numbers("id", ids))
+	return tx.Exec("INSERT INTO audit_unsealed (entry_id) SELECT v.id FROM "+v, arg...).Error
 }
 
 // insertColumns are those of Entry but the row's number.
-const (
-	insertColumns = "uid, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, department_path, outcome, details, address, device, mac"
-	insertFields  = 15
-)
+const insertColumns = "uid, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, department_path, outcome, details, address, device, mac"
+
+// inserting is the statement that writes entries of one moment and one actor and
+// returns their numbers. What differs comes as an array a column: a placeholder
+// for each cell of thousands costs more than the rows.
+func inserting(tx *gorm.DB, entries []Entry) (sql string, args []any) {
+	e := &entries[0]
+	by := []any{e.At, e.ActorKind, e.ActorID, e.ActorName, e.Address, e.Device}
+	if len(entries) == 1 {
+		return "INSERT INTO audit_entries (" + insertColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+			[]any{e.UID, e.At, e.ActorKind, e.ActorID, e.ActorName, e.Action, e.ObjectKind, e.ObjectID, e.ObjectName, e.DepartmentPath, e.Outcome, e.Details, e.Address, e.Device, e.MAC}
+	}
+	fields := []string{"uid", "action", "object_kind", "object_id", "object_name", "department_path", "outcome", "details", "mac"}
+	cells := make([][]string, len(fields))
+	for i := range entries {
+		e := &entries[i]
+		for n, text := range []string{e.UID, e.Action, e.ObjectKind, e.ObjectID, e.ObjectName, e.DepartmentPath, e.Outcome, e.Details, e.MAC} {
+			cells[n] = append(cells[n], text)
+		}
+	}
+	columns := make([]database.Column, len(fields))
+	for n, name := range fields {
+		columns[n] = database.Texts(name, cells[n])
+	}
+	v, values := database.Values(tx, columns...)
+	return "INSERT INTO audit_entries (at, actor_kind, actor_id, actor_name, address, device, " + strings.Join(fields, ", ") + ") SELECT ?, ?, ?, ?, ?, ?, v." + strings.Join(fields, ", v.") + " FROM " + v + " RETURNING id",
+		append(by, values...)
+}
 
 // Wake asks the sealer to look soon; it looks every second anyway.
 func (t *Trail) Wake() {

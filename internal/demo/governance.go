@@ -12,6 +12,7 @@ import (
 	"doorplate/internal/code"
 	"doorplate/internal/directory"
 	"doorplate/internal/group"
+	"doorplate/internal/recert"
 )
 
 const rulesText = `1. 用真实姓名，不发客户和个人信息。
@@ -28,20 +29,23 @@ type governed struct {
 	groups    *group.Service
 	codes     *code.Service
 	approvals *approval.Service
+	rounds    *recert.Service
 }
 
-// addGovernance is the last day: a custom role, a deputy, rules, stages, and two
-// things that wait for a second person.
+// addGovernance is the last two days: a custom role, a deputy, rules and
+// questions, stages, a round of the quarterly check, and two things that wait for
+// a second person.
 func (b *builder) addGovernance() error {
 	now := func() time.Time { return b.clock }
 	g := governed{builder: b, ctx: context.Background(), directory: directory.New(b.tx, b.trail, now), groups: group.New(b.tx, b.trail, now),
 		codes: code.New(b.tx, b.keys, b.trail, now, "")}
 	g.approvals = approval.New(b.tx, b.trail, g.groups, g.codes, now)
+	g.rounds = recert.New(b.tx, b.trail, g.codes, now)
 	for i, step := range []struct {
 		by int // of the fixed people
 		do func(by access.Actor) error
-	}{{0, g.role}, {0, g.deputy}, {0, g.rules}, {2, g.stages}, {3, g.askForGroup}, {1, g.askForCode}} {
-		b.clock = b.now.Add(-time.Duration(26-4*i) * time.Hour)
+	}{{0, g.role}, {0, g.deputy}, {0, g.rules}, {0, g.asking}, {2, g.stages}, {0, g.round}, {2, g.confirm}, {3, g.askForGroup}, {1, g.askForCode}} {
+		b.clock = b.now.Add(-time.Duration(38-4*i) * time.Hour)
 		by, err := directory.LoadActor(b.tx, b.members[step.by].ID, b.clock)
 		if err == nil {
 			err = step.do(by)
@@ -102,6 +106,29 @@ func (g governed) rules(by access.Actor) error {
 		}
 	}
 	return nil
+}
+
+// asking is what the group with rules wants to know beside them.
+func (g governed) asking(by access.Actor) error {
+	return g.groups.SaveAsking(g.ctx, by, g.groupNamed("人力资源部项目协作 30").GID, group.AskingDraft{Version: -1,
+		Question: "你现在跟的项目叫什么？", Answers: "校招\n薪酬改版\n新员工训练营",
+		Fields: []group.FieldDraft{{Label: "你在项目里的角色", Kind: group.FieldChoice, Options: "负责人\n成员\n旁听", Required: true}, {Label: "预计几时结束", Kind: group.FieldDate}}})
+}
+
+// round began a little earlier; one head has been through one group.
+func (g governed) round(by access.Actor) error { return g.rounds.Start(g.ctx, by) }
+
+func (g governed) confirm(by access.Actor) error {
+	gid := g.groupNamed("旧版系统交流").GID
+	p, err := g.rounds.Pass(g.ctx, by, gid, 0)
+	if err != nil {
+		return err
+	}
+	done, err := g.rounds.Confirm(g.ctx, by, gid, recert.Decisions{Round: p.Plan.Round.ID, Others: true})
+	if err == nil && !done.Done {
+		err = errors.New("the group is not confirmed")
+	}
+	return err
 }
 
 func (g governed) stages(by access.Actor) error {

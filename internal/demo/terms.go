@@ -21,8 +21,9 @@ func (b *builder) shapeTerms(c *code.Code, state string) {
 		c.Hours, c.Fallback = b.inThreeDays(), code.Waiting
 	case "password":
 		c.PasswordHash, c.Benefit = doorPassword, "第一时间收到发布通知"
-	case "full":
-		c.Fallback = code.Waiting
+	case "full": // the group was started by a member: a permanent code there stands still
+		until := b.now.AddDate(0, 0, 30)
+		c.Fallback, c.Validity, c.ValidUntil = code.Waiting, "until", &until
 	}
 }
 

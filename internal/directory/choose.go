@@ -16,8 +16,8 @@ import (
 const (
 	// fewChoices is how many departments a form offers as a list; more are searched.
 	fewChoices = 60
-	// matchesShown is how many matches a search for a department shows.
-	matchesShown = 20
+	// MatchesShown is how many matches a search for a department shows.
+	MatchesShown = 20
 )
 
 // Option is a department to choose. Title has the departments above it.
@@ -81,7 +81,7 @@ func (s *Service) Choose(ctx context.Context, by access.Actor, r Range, ids []in
 	}
 	c := Chooser{Many: true, Typed: line(typed)}
 	if len(ids) > 0 {
-		c.Chosen, err = choices(db, allOf([]sqlText{w, {"d.id IN ?", []any{ids}}}), "d.path", 4*matchesShown)
+		c.Chosen, err = choices(db, allOf([]sqlText{w, {"d.id IN ?", []any{ids}}}), "d.path", 4*MatchesShown)
 	}
 	if err != nil || c.Typed == "" {
 		return c, err
@@ -89,8 +89,8 @@ func (s *Service) Choose(ctx context.Context, by access.Actor, r Range, ids []in
 	if c.Matches, err = find(db, w, c.Typed); err != nil {
 		return c, err
 	}
-	if c.More = len(c.Matches) > matchesShown; c.More {
-		c.Matches = c.Matches[:matchesShown]
+	if c.More = len(c.Matches) > MatchesShown; c.More {
+		c.Matches = c.Matches[:MatchesShown]
 	}
 	return c, nil
 }
@@ -124,7 +124,7 @@ func find(db *gorm.DB, w sqlText, typed string) ([]Option, error) {
 		where = append(where, sqlText{"EXISTS (SELECT 1 FROM departments u WHERE u.id = d.parent_id AND " + above.text + ")", above.args})
 	}
 	// The shortest name is the one that has least besides what was typed.
-	return choices(db, allOf(where), "length(d.name), d.depth, d.id", matchesShown+1)
+	return choices(db, allOf(where), "length(d.name), d.depth, d.id", MatchesShown+1)
 }
 
 func partsOf(typed string) (parts []string) {

@@ -127,6 +127,18 @@ func (s *Service) ImportByID(ctx context.Context, by access.Actor, id int64) (Im
 	return loadImport(s.db.WithContext(ctx), by, id)
 }
 
+// AppliedAs is the run that was started from a check; 0 while there is none.
+func (s *Service) AppliedAs(ctx context.Context, by access.Actor, id int64) (run int64, err error) {
+	db := s.db.WithContext(ctx)
+	if _, err := loadImport(db, by, id); err != nil {
+		return 0, err
+	}
+	if err := db.Raw("SELECT id FROM imports WHERE source_id = ?", id).Scan(&run).Error; err != nil {
+		return 0, fmt.Errorf("look for the run of a check: %w", err)
+	}
+	return run, nil
+}
+
 func loadImport(tx *gorm.DB, by access.Actor, id int64) (Import, error) {
 	var i Import
 	err := tx.Select(importColumns).Where("id = ?", id).Take(&i).Error

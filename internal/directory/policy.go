@@ -55,6 +55,7 @@ type Policies struct {
 	FuseBurst         int      // so many scans at once are odd when they are more than on the code's usual day; 0 = never
 	FuseOutside       int      // and so many from outside the audience or networks; 0 = never
 	FuseRefused       int      // and so many wrong answers in an hour, or requests refused in a day; 0 = never
+	UndoMinutes       int      // a decision on a request may be taken back for so long; 0 = never
 }
 
 // DefaultPolicies are what a new installation starts with.
@@ -69,6 +70,7 @@ func DefaultPolicies() Policies {
 		AskAgainHours: 24, AskAgainTimes: 3,
 		DueHours: 9, RemindHours: 2, EscalateHours: 9, WorkFrom: 9, WorkTo: 18, WorkDays: []string{"1", "2", "3", "4", "5"},
 		FuseHours: 12, FuseMinutes: 10, FuseBurst: 200, FuseOutside: 20, FuseRefused: 20,
+		UndoMinutes: 10,
 	}
 }
 
@@ -92,6 +94,7 @@ func (p *Policies) fields() map[string]any {
 		"due_hours": &p.DueHours, "remind_hours": &p.RemindHours, "escalate_hours": &p.EscalateHours, "work_from": &p.WorkFrom, "work_to": &p.WorkTo,
 		"work_days": &p.WorkDays, "work_holidays": &p.WorkHolidays, "work_extra": &p.WorkExtra,
 		"fuse_hours": &p.FuseHours, "fuse_minutes": &p.FuseMinutes, "fuse_burst": &p.FuseBurst, "fuse_outside": &p.FuseOutside, "fuse_refused": &p.FuseRefused,
+		"undo_minutes": &p.UndoMinutes,
 	}
 }
 

@@ -52,6 +52,7 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 	if i.RowsTotal > manyRows {
 		debug.FreeOSMemory()
 		im.tidy = true
+		defer debug.SetGCPercent(debug.SetGCPercent(frugal))
 	}
 	table, err := im.open(ctx, i)
 	if errors.As(err, new(fault.Invalid)) || errors.As(err, new(fault.Conflict)) {
@@ -80,6 +81,10 @@ func (im *Importer) work(ctx context.Context, i *Import) (err error) {
 // manyRows is how many rows make it worth to give memory back before and after:
 // what receiving and unpacking the file left behind must not add to the work on it.
 const manyRows = 20_000
+
+// frugal is how far the heap may grow over what lives while a large file is worked on, in percent: its rows live to
+// the end, and as much again in garbage would be most of a small machine.
+const frugal = 60
 
 // open reads the stored file, which was found good when it came.
 func (im *Importer) open(ctx context.Context, i *Import) (*sheet, error) {

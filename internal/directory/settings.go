@@ -96,6 +96,7 @@ var bounds = map[string][2]int{
 	"ask_again_hours": {0, 8760}, "ask_again_times": {0, 100},
 	"fuse_hours": {0, 720}, "fuse_minutes": {1, 60}, "fuse_burst": {0, 1_000_000}, "fuse_outside": {0, 1_000_000}, "fuse_refused": {0, 1_000_000},
 	"due_hours": {0, 500}, "remind_hours": {0, 500}, "escalate_hours": {0, 500}, "work_from": {0, 23}, "work_to": {1, 24},
+	"undo_minutes": {0, 1440},
 }
 
 // Policies reads the policies in force.

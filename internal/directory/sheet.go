@@ -114,11 +114,15 @@ func (s *sheet) add(r record) error {
 	} else if s.total == maxRows {
 		return badFile("import.file.rows", "Limit", maxRows)
 	}
-	if s.total++; s.keep == 0 || len(s.records) < s.keep {
+	if s.wanted() {
 		s.records = append(s.records, r)
 	}
+	s.total++
 	return nil
 }
+
+// wanted reports whether the next row is kept.
+func (s *sheet) wanted() bool { return s.keep == 0 || len(s.records) < s.keep }
 
 // decode turns a file into text by looking at its bytes.
 func decode(content []byte) (string, bool) {

@@ -22,6 +22,18 @@ type Upload struct {
 	Whole    bool   // one refused row and nothing is changed
 	Ask      bool   // a person waits who can say what the columns are
 	Depart   string // path of a department: preview who of it and below is not in the file; only in a dry run
+
+	table *sheet // once it is open
+}
+
+// Open reads the file as far as Receive needs it, and asks no database. Of a large
+// workbook that takes seconds: whoever bounds how long the database may take opens
+// it before. What cannot be read is fault.Invalid on "file".
+func (u *Upload) Open(by access.Actor) (err error) {
+	if err = access.Check(by, access.MembersEdit, access.Object{}); err == nil {
+		u.table, err = openSheet(u.Content, sampled)
+	}
+	return err
 }
 
 // StartImport checks that the file can be read, stores it and leaves the work
@@ -36,10 +48,12 @@ func (s *Service) Receive(ctx context.Context, by access.Actor, u Upload) (id in
 	if err := access.Check(by, access.MembersEdit, access.Object{}); err != nil {
 		return 0, err
 	}
-	table, err := openSheet(u.Content, sampled)
-	if err != nil {
-		return 0, err
+	if u.table == nil {
+		if err := u.Open(by); err != nil {
+			return 0, err
+		}
 	}
+	table := u.table
 	header, err := json.Marshal(table.header)
 	if err != nil {
 		return 0, fmt.Errorf("keep the header: %w", err)

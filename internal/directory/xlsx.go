@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/xuri/excelize/v2"
 )
@@ -58,9 +59,22 @@ func (s *sheet) take(number int, cells []string) error {
 		s.columns, s.unusable = readHeader(cells)
 		return nil
 	}
-	r := record{line: number, cells: cells}
+	r := record{line: number}
 	if len(cells) > maxCells {
-		r.cells, r.wrong = cells[:maxCells], "import.cause.cells"
+		cells, r.wrong = cells[:maxCells], "import.cause.cells"
+	}
+	if s.wanted() {
+		r.cells = packed(cells)
 	}
 	return s.add(r)
+}
+
+// packed is the cells of a row in one piece: a workbook's rows are kept while it
+// is worked on, and each cell by itself is mostly overhead.
+func packed(cells []string) []string {
+	row, exact := strings.Join(cells, ""), make([]string, len(cells))
+	for i, cell := range cells {
+		exact[i], row = row[:len(cell)], row[len(cell):]
+	}
+	return exact
 }

@@ -97,8 +97,8 @@ func Absorb(tx *gorm.DB, by access.Actor, from, into Group, reason string, at ti
 // absorbMembers writes a membership in the new group for everybody who is not
 // there yet. The code they came by stays with the old one, so that nobody is counted twice.
 func absorbMembers(tx *gorm.DB, from, into Group) error {
-	done := tx.Exec(`INSERT INTO memberships (group_id, member_id, guest_id, status, source, request_id, joined_at)
-		SELECT ?, a.member_id, a.guest_id, 'active', 'merge', a.request_id, a.joined_at FROM memberships a
+	done := tx.Exec(`INSERT INTO memberships (group_id, member_id, guest_id, status, source, request_id, joined_at, until)
+		SELECT ?, a.member_id, a.guest_id, 'active', 'merge', a.request_id, a.joined_at, a.until FROM memberships a
 		WHERE a.group_id = ? AND a.status = 'active' AND NOT `+inThere+` ORDER BY a.joined_at, a.id`, into.ID, from.ID, into.ID, into.ID)
 	if done.Error != nil {
 		return fmt.Errorf("move the members: %w", done.Error)

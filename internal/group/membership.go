@@ -25,6 +25,7 @@ type Membership struct {
 	EndedBy     *int64
 	// RulesVersion is the newest version of the rules that the person agreed to.
 	RulesVersion int
+	Until        *time.Time // when the stay ends by itself
 }
 
 // TableName is for gorm.

@@ -113,7 +113,7 @@ func (s *Service) Restore(ctx context.Context, by access.Actor, gid, membership 
 		if err != nil {
 			return err
 		}
-		fresh := Membership{GroupID: g.ID, MemberID: old.MemberID, GuestID: old.GuestID, Source: old.Source, CodeID: old.CodeID, RequestID: old.RequestID, RulesVersion: old.RulesVersion}
+		fresh := Membership{GroupID: g.ID, MemberID: old.MemberID, GuestID: old.GuestID, Source: old.Source, CodeID: old.CodeID, RequestID: old.RequestID, RulesVersion: old.RulesVersion, Until: old.Until}
 		switch got, err := Admit(tx, &fresh, s.now()); {
 		case err != nil:
 			return err

@@ -35,9 +35,10 @@ type Seat struct {
 	CodeLabel      string
 	LetInBy        string
 	JoinedAt       time.Time
-	Linked         bool // the reader may open this member's page
-	Held           bool // stands still until a head confirms it
-	Unagreed       bool // has yet to agree to the rules; for whoever adds and removes people
+	Linked         bool       // the reader may open this member's page
+	Held           bool       // stands still until a head confirms it
+	Unagreed       bool       // has yet to agree to the rules; for whoever adds and removes people
+	Until          *time.Time // when the stay ends by itself
 }
 
 // Guest reports whether the seat is taken by somebody outside the directory.
@@ -70,7 +71,7 @@ func (s *Service) Roster(ctx context.Context, by access.Actor, gid, q string, af
 	}
 	var seats []Seat
 	err = db.Raw(`SELECT ms.id, ms.member_id, coalesce(m.name, gu.name) AS name, coalesce(m.phone, gu.phone) AS phone,
-			coalesce(m.status = 'departed', false) AS departed, coalesce(c.label, '') AS code_label, ms.source, coalesce(dm.name, '') AS let_in_by, ms.joined_at,
+			coalesce(m.status = 'departed', false) AS departed, coalesce(c.label, '') AS code_label, ms.source, coalesce(dm.name, '') AS let_in_by, ms.joined_at, ms.until,
 			(ms.rules_version = 0 OR ms.rules_version < ?) AS unagreed
 		FROM memberships ms LEFT JOIN members m ON m.id = ms.member_id LEFT JOIN guests gu ON gu.id = ms.guest_id
 			LEFT JOIN codes c ON c.id = ms.code_id LEFT JOIN join_requests r ON r.id = ms.request_id LEFT JOIN members dm ON dm.id = r.decided_by

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -56,12 +57,34 @@ func (w *sweep) hold(ids []int64) (err error) {
 	}
 	var held []int64
 	err = w.tx.Table("join_requests").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
-		Where("id IN ? AND status = 'pending'", ids).Order("id").Pluck("id", &held).Error
+		Where(w.among("id", ids)).Where("status = 'pending'").Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return fmt.Errorf("hold requests: %w", err)
 	}
-	w.rows, err = byIDs(w.tx, ids)
-	return err
+	return w.read(ids)
+}
+
+// sweptColumns are the columns of a request that are needed to decide it: of
+// thousands, every one more is felt.
+const sweptColumns = "r.id, r.group_id, r.code_id, r.scan_id, r.member_id, r.guest_id, r.name, r.status, r.decided_at, r.rules_version"
+
+// read is byIDs for thousands.
+func (w *sweep) read(ids []int64) error {
+	var rows []Listed
+	if err := w.tx.Raw("SELECT "+sweptColumns+strings.TrimPrefix(listedColumns, "r.*")+listedFrom+" WHERE ?", w.among("r.id", ids)).Scan(&rows).Error; err != nil {
+		return fmt.Errorf("read requests: %w", err)
+	}
+	w.rows = make(map[int64]Listed, len(rows))
+	for _, r := range rows {
+		w.rows[r.ID] = r
+	}
+	return nil
+}
+
+// among is "column is one of ids" with one argument, however many there are.
+func (w *sweep) among(column string, ids []int64) clause.Expr {
+	sql, arg := database.AnyOf(w.tx, column, database.Numbers("id", ids))
+	return gorm.Expr(sql, arg)
 }
 
 // judge settles what becomes of each, against the seats that are left. Requests
@@ -113,6 +136,15 @@ type roomLeft struct {
 	Left     int
 }
 
+// groups are those of the requests.
+func (w *sweep) groups() []int64 {
+	all := map[int64]bool{0: true} // no list is empty
+	for _, r := range w.rows {
+		all[r.GroupID] = true
+	}
+	return slices.Collect(maps.Keys(all))
+}
+
 // rooms reads the seats that are left, and which of the applicants are in already.
 func (w *sweep) rooms(ids []int64) (map[int64]roomLeft, map[int64]bool, error) {
 	rooms, inside := map[int64]roomLeft{}, map[int64]bool{}
@@ -121,7 +153,7 @@ func (w *sweep) rooms(ids []int64) (map[int64]roomLeft, map[int64]bool, error) {
 	}
 	var all []roomLeft
 	err := w.tx.Raw(`SELECT id, type, series_id, CASE WHEN status = 'active' THEN capacity - member_count ELSE 0 END AS "left" FROM groups
-		WHERE id IN (SELECT group_id FROM join_requests WHERE id IN ?)`, ids).Scan(&all).Error
+		WHERE id IN ?`, w.groups()).Scan(&all).Error
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the seats: %w", err)
 	}
@@ -130,11 +162,11 @@ func (w *sweep) rooms(ids []int64) (map[int64]roomLeft, map[int64]bool, error) {
 	}
 	// One look at an index each: a join is planned by statistics that know nothing of those who have just come.
 	stay := func(person string) string {
-		return `SELECT r.id FROM join_requests r WHERE r.id IN ? AND (SELECT i.id FROM memberships i WHERE i.group_id = r.group_id AND i.` + person + ` = r.` + person +
+		return `SELECT r.id FROM join_requests r WHERE ? AND (SELECT i.id FROM memberships i WHERE i.group_id = r.group_id AND i.` + person + ` = r.` + person +
 			` AND i.` + person + ` IS NOT NULL AND i.status = 'active' LIMIT 1) IS NOT NULL`
 	}
 	var in []int64
-	err = w.tx.Raw(stay("member_id")+" UNION ALL "+stay("guest_id"), ids, ids).Scan(&in).Error
+	err = w.tx.Raw(stay("member_id")+" UNION ALL "+stay("guest_id"), w.among("r.id", ids), w.among("r.id", ids)).Scan(&in).Error
 	if err != nil {
 		return nil, nil, fmt.Errorf("look for memberships: %w", err)
 	}
@@ -149,12 +181,7 @@ func (w *sweep) settle() error {
 	if len(w.won) == 0 {
 		return nil
 	}
-	status := Rejected
-	if w.d.Approve {
-		status = Approved
-	}
-	done := w.tx.Model(&Request{}).Where("id IN ? AND status = ?", w.won, Pending).
-		Updates(map[string]any{"status": status, "decided_at": w.at, "decided_by": w.by.MemberID, "reason": w.d.Reason})
+	done := w.tx.Model(&Request{}).Where(w.among("id", w.won)).Where("status = ?", Pending).Updates(w.d.columns(w.by, w.at))
 	if done.Error != nil {
 		return fmt.Errorf("decide requests: %w", done.Error)
 	}
@@ -175,7 +202,7 @@ func (w *sweep) seat() error {
 		return nil
 	}
 	done := w.tx.Exec(`INSERT INTO memberships (group_id, member_id, guest_id, status, source, code_id, request_id, joined_at, rules_version)
-		SELECT group_id, member_id, guest_id, 'active', 'code', code_id, id, ?, rules_version FROM join_requests WHERE id IN ? ORDER BY id`, w.at, w.let)
+		SELECT group_id, member_id, guest_id, 'active', 'code', code_id, id, ?, rules_version FROM join_requests WHERE ? ORDER BY id`, w.at, w.among("id", w.let))
 	if done.Error != nil {
 		return fmt.Errorf("write memberships: %w", done.Error)
 	}
@@ -211,14 +238,17 @@ func (w *sweep) endWaits(groups []int64) error {
 	return nil
 }
 
-// follow says who got in.
+// follow says who got in, to those whom the database has told of the decisions.
 func (w *sweep) follow() error {
-	all := make([]events.Event, len(w.let))
-	for i, id := range w.let {
-		r := w.rows[id]
-		all[i] = events.Event{Kind: events.Joined, GroupID: &r.GroupID, RequestID: &r.ID, MemberID: r.MemberID, GuestID: r.GuestID, CodeID: r.CodeID, At: w.at}
+	if len(w.let) == 0 {
+		return nil
 	}
-	return events.Publish(w.tx, all...)
+	err := w.tx.Exec(`INSERT INTO events (kind, group_id, request_id, member_id, guest_id, code_id, at)
+		SELECT ?, group_id, id, member_id, guest_id, code_id, ? FROM join_requests WHERE ? ORDER BY id`, events.Joined, w.at, w.among("id", w.let)).Error
+	if err != nil {
+		return fmt.Errorf("say who got in: %w", err)
+	}
+	return nil
 }
 
 // record writes an entry for each, and last the marks of their scans.

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"doorplate/internal/access"
 	"doorplate/internal/audit"
+	"doorplate/internal/database"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
 )
@@ -24,7 +23,15 @@ const MaxBatch = 500
 // Decision is what somebody wants done with some requests.
 type Decision struct {
 	Approve bool
-	Reason  string // reaches the applicant; required to reject
+	Reason  string // reaches the applicant; required to reject, unless one of the list is chosen
+	Preset  int64  // a reason of the list; 0 = none
+	English bool   // the decider reads English
+	Until   string // when the stay ends, as typed: a day or a moment; "" = it does not
+	Into    string // gid of the group to let them into instead; "" = the one they asked for
+
+	preset *Reason
+	until  *time.Time
+	into   *group.Group
 }
 
 // Outcomes of a decision on one request.
@@ -57,13 +64,10 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, d Decision, ids .
 	if err := s.MayDecide(ctx, by, ids...); err != nil {
 		return nil, err
 	}
-	if d.Reason = strings.TrimSpace(d.Reason); !d.Approve && d.Reason == "" {
-		return nil, fault.Invalid{"reason": fault.Msg("requests.error.reason.missing")}
-	}
-	if utf8.RuneCountInString(d.Reason) > MaxReason {
-		return nil, fault.Invalid{"reason": fault.Msg("requests.error.reason.long", "Max", MaxReason)}
-	}
 	ids = unique(ids)
+	if err := s.prepare(s.db.WithContext(ctx), by, &d, ids); err != nil {
+		return nil, err
+	}
 	if len(ids) == 0 || len(ids) > MaxBatch {
 		return nil, fault.Invalid{"id": fault.Msg("requests.error.ids", "Max", MaxBatch)}
 	}
@@ -114,7 +118,7 @@ func joins(tx *gorm.DB, by access.Actor, groupID int64) (bool, error) {
 }
 
 func (s *Service) decide(tx *gorm.DB, by access.Actor, d Decision, ids []int64) ([]Result, error) {
-	if err := holdAll(tx, ids); err != nil {
+	if err := holdAll(tx, ids, d.door()...); err != nil {
 		return nil, err
 	}
 	rows, err := byIDs(tx, ids)
@@ -146,23 +150,26 @@ func (s *Service) decide(tx *gorm.DB, by access.Actor, d Decision, ids []int64) 
 	return results, s.marks.Stage(tx, stageJoined, joined...)
 }
 
-// holdAll locks applicants and groups in the order everybody locks them.
-func holdAll(tx *gorm.DB, ids []int64) error {
+// holdAll locks applicants and groups in the order everybody locks them, and
+// other groups with them.
+func holdAll(tx *gorm.DB, ids []int64, others ...int64) error {
 	var held []int64
+	these, all := database.AnyOf(tx, "id", database.Numbers("id", ids))
 	err := tx.Table("members").Clauses(clause.Locking{Strength: "SHARE"}).
-		Where("id IN (SELECT member_id FROM join_requests WHERE id IN ? AND status = 'pending')", ids).Order("id").Pluck("id", &held).Error
+		Where("id IN (SELECT member_id FROM join_requests WHERE "+these+" AND status = 'pending')", all).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return fmt.Errorf("hold applicants: %w", err)
 	}
 	var asked []int64
-	if err := tx.Table("join_requests").Where("id IN ? AND status = 'pending'", ids).Distinct("group_id").Pluck("group_id", &asked).Error; err != nil {
+	if err := tx.Table("join_requests").Where(these+" AND status = 'pending'", all).Distinct("group_id").Pluck("group_id", &asked).Error; err != nil {
 		return fmt.Errorf("find the groups: %w", err)
 	}
-	if err := group.HoldSeries(tx, asked); err != nil {
+	rooms := slices.Concat(asked, others)
+	if err := group.HoldSeries(tx, rooms); err != nil {
 		return err
 	}
 	err = tx.Table("groups").Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
-		Where("id IN ? OR series_id IN (SELECT series_id FROM groups WHERE id IN ?)", asked, asked).Order("id").Pluck("id", &held).Error
+		Where("id IN ? OR series_id IN (SELECT series_id FROM groups WHERE id IN ?)", rooms, rooms).Order("id").Pluck("id", &held).Error
 	if err != nil {
 		return fmt.Errorf("hold groups: %w", err)
 	}
@@ -214,8 +221,14 @@ func (r Listed) event(d Decision) audit.Event {
 	if !d.Approve {
 		e.Action = "request.reject"
 	}
-	if d.Reason != "" {
-		e.Details["reason"] = d.Reason
+	if text := d.text(); text != "" {
+		e.Details["reason"] = text
+	}
+	if d.into != nil {
+		e.Details["into"] = d.into.GID
+	}
+	if d.until != nil {
+		e.Details["until"] = d.until.Format(time.RFC3339)
 	}
 	return e
 }
@@ -278,16 +291,12 @@ func (s *Service) decideOne(tx *gorm.DB, by access.Actor, d Decision, row Listed
 // seat. It returns false when somebody was first.
 func (s *Service) settle(tx *gorm.DB, by access.Actor, d Decision, row Listed) (bool, error) {
 	now := s.now().UTC()
-	set := map[string]any{"status": Rejected, "decided_at": now, "decided_by": by.MemberID, "reason": d.Reason}
-	if d.Approve {
-		set["status"] = Approved
-	}
-	done := tx.Model(&Request{}).Where("id = ? AND status = ?", row.ID, Pending).Updates(set)
+	done := tx.Model(&Request{}).Where("id = ? AND status = ?", row.ID, Pending).Updates(d.columns(by, now))
 	if done.Error != nil || done.RowsAffected == 0 || !d.Approve {
 		return done.RowsAffected == 1, done.Error
 	}
 	m := group.Membership{GroupID: row.GroupID, MemberID: row.MemberID, GuestID: row.GuestID, Source: "code", CodeID: row.CodeID, RequestID: &row.ID, RulesVersion: row.RulesVersion}
-	got, err := group.LetIn(tx, s.trail, &m, now)
+	got, err := s.admit(tx, d, &m, now)
 	if err == nil && got == group.NoSeat {
 		err = errNoSeat
 	}

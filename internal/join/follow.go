@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
+
+	"doorplate/internal/database"
 )
 
 // errFollowed: while a visit waited for its group, the code went on to another
@@ -26,7 +28,8 @@ func (s *Service) followed(ctx context.Context, work func(*gorm.DB) error) (err 
 // requests: some may have gone on to another group while we waited.
 func stillAsking(tx *gorm.DB, ids, groups []int64) error {
 	var elsewhere []int64
-	err := tx.Table("join_requests").Where("id IN ? AND status = 'pending' AND group_id NOT IN ?", ids, append([]int64{0}, groups...)).Limit(1).Pluck("id", &elsewhere).Error
+	these, all := database.AnyOf(tx, "id", database.Numbers("id", ids))
+	err := tx.Table("join_requests").Where(these+" AND status = 'pending' AND group_id NOT IN ?", all, append([]int64{0}, groups...)).Limit(1).Pluck("id", &elsewhere).Error
 	if err != nil {
 		return fmt.Errorf("look whether requests moved: %w", err)
 	}

@@ -50,6 +50,14 @@ type Request struct {
 	ProposedBy   *int64 // the member who asked in this one's name
 	Waiting
 	Clock `gorm:"embedded"`
+	// What was decided beside Status and Reason, which is the whole in the decider's language.
+	ReasonID     *int64 // of the list, with its words of then
+	ReasonZh     string
+	ReasonEn     string
+	ReasonFree   string     // what was typed beside it
+	Rule         string     // what decided by itself; "" = somebody did
+	IntoGroupID  *int64     // the other group that they were let into
+	GrantedUntil *time.Time // when that stay ends
 
 	Signs `gorm:"embedded"`
 }

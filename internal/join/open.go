@@ -18,8 +18,10 @@ type Detail struct {
 	ScanAt     *time.Time
 	ScanRef    string
 	Origin     Origin
-	GroupWhere string    // department of the group, in words
-	Earlier    []Request // of the same person, newest first, in groups the reader may decide on
+	GroupWhere string        // department of the group, in words
+	Made       []MadeLine    // every decision on it, the newest first
+	Doors      []group.Group // other groups that the reader may let the applicant into
+	Earlier    []Request     // of the same person, newest first, in groups the reader may decide on
 	EarlierIn  map[int64]string
 }
 
@@ -47,7 +49,16 @@ func (s *Service) Open(ctx context.Context, by access.Actor, id int64) (Detail, 
 	if err := finish(tx, by, rows); err != nil {
 		return Detail{}, err
 	}
+	if err := addFacts(tx, by, rows); err != nil {
+		return Detail{}, err
+	}
+	if err := s.addUndo(tx, by, rows); err != nil {
+		return Detail{}, err
+	}
 	d := Detail{Row: rows[0]}
+	if err := d.readMade(tx, by); err != nil {
+		return d, err
+	}
 	return d, d.read(tx, by)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"doorplate/internal/access"
 	"doorplate/internal/audit"
+	"doorplate/internal/code"
 	"doorplate/internal/directory"
 	"doorplate/internal/fault"
 	"doorplate/internal/group"
@@ -41,6 +42,9 @@ func (s *Service) propose(tx *gorm.DB, by access.Actor, gid, memberID, phone str
 	}
 	r := Request{GroupID: g.ID, MemberID: &m.ID, Name: m.Name, Phone: m.Phone, Status: Pending, CreatedAt: s.now().UTC(), ProposedBy: &by.MemberID}
 	if err := s.wind(tx, g, nil, &r); err != nil {
+		return err
+	}
+	if err := s.sign(tx, code.Code{}, "", &r); err != nil {
 		return err
 	}
 	done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)

@@ -52,6 +52,7 @@ type Row struct {
 	CopyPlace   string // where the copy that was scanned hangs
 	From        From   `gorm:"embedded;embeddedPrefix:scan_"`
 	Facts       `gorm:"-"`
+	UndoUntil   time.Time `gorm:"-"` // the reader may take the decision back till then; zero = not at all
 }
 
 // Guest reports whether the applicant is outside the directory.
@@ -171,6 +172,9 @@ func (s *Service) dress(tx *gorm.DB, by access.Actor, ids []int64) ([]Row, error
 	}
 	slices.SortFunc(rows, func(a, b Row) int { return at[a.ID] - at[b.ID] })
 	if err := finish(tx, by, rows); err != nil {
+		return nil, err
+	}
+	if err := s.addUndo(tx, by, rows); err != nil {
 		return nil, err
 	}
 	return rows, addFacts(tx, by, rows)

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -44,6 +42,8 @@ type Run struct {
 	CreatedBy  int64
 	Approve    bool
 	Reason     string
+	ReasonID   *int64 // of the list, beside what was typed
+	English    bool   // the author reads English
 	Query      string // of the queue, to go back to
 	State      string
 	Total      int
@@ -78,6 +78,7 @@ type RunView struct {
 	Hinted   int
 	Seatless int      // of a draft: approvals that would find no seat
 	Left     []Result // not decided, the first of them
+	Said     string   // what the applicants are told
 }
 
 // RunGroup is what a draft would do to one group.
@@ -98,18 +99,16 @@ func (s *Service) DraftRun(ctx context.Context, by access.Actor, f Filter, query
 	if err := access.Check(by, access.RequestsDecide, access.Object{}); err != nil {
 		return 0, err
 	}
-	if d.Reason = strings.TrimSpace(d.Reason); !d.Approve && d.Reason == "" {
-		return 0, fault.Invalid{"reason": fault.Msg("requests.error.reason.missing")}
-	}
-	if utf8.RuneCountInString(d.Reason) > MaxReason {
-		return 0, fault.Invalid{"reason": fault.Msg("requests.error.reason.long", "Max", MaxReason)}
+	d.Until, d.Into = "", "" // of one request, not of all that match
+	if err := s.prepare(s.db.WithContext(ctx), by, &d, nil); err != nil {
+		return 0, err
 	}
 	f.After, f.Decided = "", false
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := forgetRuns(tx, by.MemberID); err != nil {
 			return err
 		}
-		r := Run{CreatedBy: by.MemberID, Approve: d.Approve, Reason: d.Reason, Query: query, State: RunDraft, Address: by.Address, Device: by.Device, CreatedAt: s.now().UTC()}
+		r := Run{CreatedBy: by.MemberID, Approve: d.Approve, Reason: d.Reason, ReasonID: d.presetID(), English: d.English, Query: query, State: RunDraft, Address: by.Address, Device: by.Device, CreatedAt: s.now().UTC()}
 		if err := tx.Create(&r).Error; err != nil {
 			return fmt.Errorf("keep a run: %w", err)
 		}
@@ -145,6 +144,9 @@ func forgetRuns(tx *gorm.DB, memberID int64) error {
 func (s *Service) RunByID(ctx context.Context, by access.Actor, id int64) (v RunView, err error) {
 	tx := s.db.WithContext(ctx)
 	if v.Run, err = ownRun(tx, by, id); err != nil {
+		return v, err
+	}
+	if v.Said, err = v.said(tx); err != nil {
 		return v, err
 	}
 	var counts []struct {

@@ -86,18 +86,18 @@ func (s *Service) sign(tx *gorm.DB, c code.Code, address string, r *Request) err
 	if known.Fresh {
 		r.Hints |= Newcomer
 	}
-	if !c.AllowsNetwork(address) {
+	if address != "" && !c.AllowsNetwork(address) { // who is called up from the waiting list comes from nowhere
 		r.Hints |= OffNetwork
 	}
-	shared, err := s.alike(tx, r, now)
+	shared, err := s.recognise(tx, r, now)
 	if err != nil {
 		return err
 	}
 	return markOthers(tx, *r, shared)
 }
 
-// alike looks for others with the same device, visit or number, and counts tries.
-func (s *Service) alike(tx *gorm.DB, r *Request, now time.Time) (shared Hint, err error) {
+// recognise looks for others with the same device, visit or number, and counts tries.
+func (s *Service) recognise(tx *gorm.DB, r *Request, now time.Time) (shared Hint, err error) {
 	var found []struct {
 		Kind Hint
 		N    int

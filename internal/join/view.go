@@ -78,6 +78,9 @@ type View struct {
 	Asks         group.Asking    // with StateForm: what this code asks here
 	Draft        Draft           // what was typed before and not sent
 	invite       *Invite         // the one that this press may use
+	Until        *time.Time      // with StateIn: when the stay ends by itself
+	TimeAsked    bool            // with StateIn: more time was asked for
+	Instead      string          // with StateIn: the group that was asked for, when it is another one
 	Guests       bool            // people outside the directory may ask, be it for another of the code's groups
 }
 
@@ -126,6 +129,9 @@ func (s *Service) EntryPicture(ctx context.Context, secret string, signedIn *int
 func (s *Service) view(tx *gorm.DB, v visit) (View, error) {
 	out, err := s.stateOf(tx, v)
 	if err != nil {
+		return out, err
+	}
+	if err := s.addStay(tx, v, &out); err != nil {
 		return out, err
 	}
 	if err := s.addAsks(tx, v, &out); err != nil {

@@ -127,7 +127,11 @@ func (s *Service) workRun(tx *gorm.DB, r Run) error {
 		return err
 	}
 	by.Address, by.Device = r.Address, r.Device
-	results, err := s.decideMany(tx, by, Decision{Approve: r.Approve, Reason: r.Reason}, ids)
+	d, err := r.decision(tx)
+	if err != nil {
+		return err
+	}
+	results, err := s.decideMany(tx, by, d, ids)
 	if err != nil {
 		return err
 	}

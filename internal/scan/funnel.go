@@ -98,7 +98,7 @@ func (s *Service) funnel(tx *gorm.DB, p Place, from Day) (Funnel, error) {
 	}
 	where, args = p.of("code_id")
 	err = tx.Raw(`SELECT count(*), count(CASE WHEN ended_at IS NULL OR `+stayed+` THEN 1 END) FROM memberships
-		WHERE `+where+` AND joined_at >= ? AND joined_at <= ?`, append(args, from.Date.UTC(), s.now().UTC().Add(-dayLong))...).Row().Scan(&f.Eligible, &f.Stayed)
+		WHERE `+where+` AND ended_reason <> 'undone' AND joined_at >= ? AND joined_at <= ?`, append(args, from.Date.UTC(), s.now().UTC().Add(-dayLong))...).Row().Scan(&f.Eligible, &f.Stayed)
 	if err != nil {
 		return f, fmt.Errorf("count who stayed: %w", err)
 	}

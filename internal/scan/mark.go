@@ -14,6 +14,7 @@ import (
 const (
 	Requested = "requested" // asked for entry
 	Joined    = "joined"    // was let in
+	Unjoined  = "unjoined"  // that was taken back
 )
 
 // stageBits are what the column scans.stages is made of.
@@ -45,9 +46,13 @@ func MarkStage(tx *gorm.DB, stage string, scanIDs ...int64) error {
 	if len(scanIDs) == 0 {
 		return nil
 	}
+	if stage == Unjoined {
+		return unmarkJoined(tx, scanIDs)
+	}
 	bit := stageBits[stage]
-	first, err := cohorts(tx, `UPDATE scans SET stages = stages + ? WHERE id IN (SELECT id FROM scans WHERE id IN ? ORDER BY id`+forUpdate(tx)+`)
-		AND (stages & ?) = 0`, bit, scanIDs, bit)
+	these, ids := database.AnyOf(tx, "id", database.Numbers("id", scanIDs))
+	first, err := cohorts(tx, `UPDATE scans SET stages = stages + ? WHERE id IN (SELECT id FROM scans WHERE `+these+` ORDER BY id`+forUpdate(tx)+`)
+		AND (stages & ?) = 0`, bit, ids, bit)
 	if err != nil {
 		return fmt.Errorf("mark the scan's stage: %w", err)
 	}
@@ -83,7 +88,9 @@ func cohorts(tx *gorm.DB, update string, args ...any) (all []cohort, err error) 
 }
 
 // countStep adds one to a step of the funnel for each scan.
-func countStep(tx *gorm.DB, scans []cohort, step int) error {
+func countStep(tx *gorm.DB, scans []cohort, step int) error { return addStep(tx, scans, step, 1) }
+
+func addStep(tx *gorm.DB, scans []cohort, step int, n int64) error {
 	if len(scans) == 0 {
 		return nil
 	}
@@ -95,7 +102,7 @@ func countStep(tx *gorm.DB, scans []cohort, step int) error {
 	for _, s := range scans {
 		if s.ticketed() {
 			key := dayKey{*s.CodeID, s.At.In(org.Location()).Format(time.DateOnly)}
-			r.step(funnelKey{key, s.Channel, s.CopySerial})[step]++
+			r.step(funnelKey{key, s.Channel, s.CopySerial})[step] += n
 		}
 	}
 	return r.write(tx)

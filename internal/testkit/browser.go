@@ -92,12 +92,24 @@ func (b *Tab) Attach(name, path string) {
 	b.do("attach "+name, chromedp.SetUploadFiles(chromedp.CSS(`main input[type=file][name="`+name+`"]`), []string{path}))
 }
 
+// Key presses a key where the focus is.
+func (b *Tab) Key(key string) {
+	b.t.Helper()
+	b.do("key "+key, chromedp.KeyEvent(key))
+}
+
 // Press clicks an element and waits for the page it leads to.
 func (b *Tab) Press(css string) {
 	b.t.Helper()
 	b.Run(`window.stale = true`)
 	b.do("press "+css, chromedp.Click(chromedp.CSS(css)))
 	b.wait("the page after "+css, `window.stale === undefined && document.readyState === 'complete'`)
+}
+
+// Click clicks an element of which the page changes a part.
+func (b *Tab) Click(css string) {
+	b.t.Helper()
+	b.do("click "+css, chromedp.Click(chromedp.CSS(css)))
 }
 
 // Await waits until the element is there, loading the page anew while it is not.

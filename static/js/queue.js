@@ -30,7 +30,7 @@
     if (!target || target.id.indexOf('row') !== 0) return;
     var now = document.getElementById(target.id);
     if (!now) return;
-    var next = beside(now, 1) || now;
+    var next = now.dataset.state === 'pending' ? now : beside(now, 1) || now; // what is still to be decided keeps the focus: it says why
     if (name(next)) name(next).focus();
   });
   // What cannot be shown in place is shown as a page: the form posts as it would without a script.

@@ -77,9 +77,11 @@ func (s Server) Resume() error {
 	return waitFor(s.bin, s.port)
 }
 
-// Kill ends the server at once, like a machine that loses its power.
+// Kill ends the server at once, like a machine that loses its power. When it
+// returns, nothing of it holds the data any more.
 func (s Server) Kill() error {
-	text, err := os.ReadFile(filepath.Join(s.Data, "postmaster.pid"))
+	lock := filepath.Join(s.Data, "postmaster.pid")
+	text, err := os.ReadFile(lock)
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,15 @@ func (s Server) Kill() error {
 	if err != nil {
 		return err
 	}
-	return syscall.Kill(pid, syscall.SIGQUIT)
+	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+		return err
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(lock); os.IsNotExist(err) {
+			return nil
+		}
+	}
+	return fmt.Errorf("PostgreSQL was told to end and did not")
 }
 
 // lifelines keeps the pipes reachable: a collected pipe is a closed one.
