@@ -18,6 +18,7 @@ type Chrome struct {
 	Flash        *Flash
 
 	CanRequests, CanCodes, CanApprovals, CanRecert, CanAudit, CanSettings, CanImport, CanCreateGroup bool
+	CanCases                                                                                         bool
 	CanExport, CanTrace                                                                              bool
 }
 

@@ -49,7 +49,7 @@ type JoinTyped struct {
 
 func (p JoinProps) plate() PlateProps {
 	return PlateProps{Organisation: p.Organisation, Group: p.Group.Name, Department: p.Department, Official: p.Group.Official(), Next: p.Next,
-		Genuine: paths.With(paths.Genuine, "ref", p.ScanRef)}
+		Genuine: paths.With(paths.Genuine, "ref", p.ScanRef), Report: ReportOf(p.ScanRef)}
 }
 
 func (p JoinProps) step() join.Step {

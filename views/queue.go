@@ -80,7 +80,7 @@ func (p RequestsProps) viewed() bool {
 // further reports whether one of the filters that are folded away is set.
 func (p RequestsProps) further() bool {
 	f := p.Filter
-	return f.Department != 0 || f.Code != "" || f.Age > 0 || f.Hinted || f.Answered != "" || p.Choose.Typed != ""
+	return f.Department != 0 || f.Code != "" || f.Age > 0 || f.Hinted || f.Answered != "" || f.Due != "" || p.Choose.Typed != ""
 }
 
 // ages are the days to filter by.
@@ -95,7 +95,7 @@ func filterPairs(f join.Filter) []string {
 		return ""
 	}
 	return []string{"group", f.Group, "department", on(f.Department != 0, strconv.FormatInt(f.Department, 10)), "code", f.Code, "kind", f.Kind,
-		"age", on(f.Age > 0, strconv.Itoa(f.Age)), "hints", on(f.Hinted, "on"), "answered", f.Answered, "q", f.Search, "state", on(f.Decided, "decided")}
+		"age", on(f.Age > 0, strconv.Itoa(f.Age)), "due", f.Due, "hints", on(f.Hinted, "on"), "answered", f.Answered, "q", f.Search, "state", on(f.Decided, "decided")}
 }
 
 // pastWords says how the person's other requests ended.

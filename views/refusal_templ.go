@@ -338,7 +338,7 @@ func Refusal(p RefusalProps) templ.Component {
 			return nil
 		})
 		templ_7745c5c3_Err = joinPage(title, p.dead(), PlateProps{Organisation: p.Organisation, Group: p.Group, Department: p.Department, Official: p.Official, Next: p.Path,
-			Genuine: paths.With(paths.Genuine, "ref", p.Ref)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+			Genuine: paths.With(paths.Genuine, "ref", p.Ref), Report: p.report()}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -587,6 +587,14 @@ func NotRecorded(ref, path string) templ.Component {
 
 // retries are the causes that trying again can cure.
 var retries = map[string]bool{scan.Network: true, scan.NotYet: true, scan.Closed: true, scan.Daily: true, scan.Speed: true, scan.Off: true, scan.Suspended: true}
+
+// report leads to the report of this scan; a code that is not ours belongs to no case.
+func (p RefusalProps) report() string {
+	if p.Facts == nil {
+		return ""
+	}
+	return ReportOf(p.Ref)
+}
 
 // dead reports whether the plate is grey: this very code leads nowhere.
 func (p RefusalProps) dead() bool {

@@ -64,7 +64,10 @@ func codeErrors(ctx context.Context, wrong fault.Invalid) map[string]string {
 	return words
 }
 
-func (s *server) showCode(c echo.Context) error {
+func (s *server) showCode(c echo.Context) error { return s.codePage(c, http.StatusOK, "") }
+
+// codePage shows one code; wrong is a complaint about its fuse.
+func (s *server) codePage(c echo.Context, status int, wrong string) error {
 	ctx, by, id := c.Request().Context(), actor(c), publicID(c)
 	view, err := s.Codes.View(ctx, by, id)
 	if err != nil {
@@ -83,5 +86,9 @@ func (s *server) showCode(c echo.Context) error {
 	if p.Generations, err = s.Codes.Generations(ctx, by, id); err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Code(p))
+	if p.Fuse, err = s.Fuse.Of(ctx, by, view.Facts); err != nil {
+		return err
+	}
+	p.FuseWrong = wrong
+	return render(c, status, views.Code(p))
 }

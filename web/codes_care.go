@@ -228,5 +228,5 @@ func (s *server) sayGenuine(c echo.Context, g code.Genuine) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Genuine(views.GenuineProps{Organisation: notice.Organisation, Notice: notice, Print: &g}))
+	return render(c, http.StatusOK, views.Genuine(views.GenuineProps{Organisation: notice.Organisation, Notice: notice, Print: &g, Ref: clipText(c.QueryParam("ref"), 40)}))
 }

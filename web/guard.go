@@ -144,7 +144,7 @@ func (s *server) dress(c echo.Context, org directory.Organisation, a access.Acto
 	chrome := views.Chrome{
 		Organisation: org.Name, Name: a.Name, RoleKey: roleKey(a), Path: pagePath(c.Request()),
 		CanRequests: can(access.RequestsDecide), CanCodes: can(access.CodeDownload), CanAudit: can(access.AuditRead),
-		CanApprovals: can(access.ApprovalsSee), CanRecert: can(access.RecertSee), CanSettings: can(access.OrganisationEdit),
+		CanApprovals: can(access.ApprovalsSee), CanRecert: can(access.RecertSee), CanCases: can(access.CasesSee), CanSettings: can(access.OrganisationEdit),
 		CanImport: can(access.MembersEdit), CanCreateGroup: can(access.GroupCreate), CanExport: can(access.FullExport), CanTrace: can(access.PolicyTrace),
 		Flash: s.takeFlash(c),
 	}

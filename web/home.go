@@ -39,7 +39,7 @@ func (s *server) showHome(c echo.Context) error {
 		return render(c, http.StatusOK, views.Home(p))
 	}
 	for _, fill := range []func(context.Context, access.Actor, *views.HomeProps) error{
-		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillGroups, s.fillRecert, s.fillPeople, s.fillHappened, s.fillReminders,
+		s.fillRequests, s.fillApprovals, s.fillCodes, s.fillFuse, s.fillGroups, s.fillRecert, s.fillPeople, s.fillHappened, s.fillReminders,
 	} {
 		if err := fill(ctx, a, &p); err != nil {
 			return err

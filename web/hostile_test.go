@@ -60,6 +60,7 @@ type props struct {
 	print, image, channel, round   string
 	invites, rule, roster          string
 	batch, view, decisions         string
+	report                         string
 	role, grant                    string
 	entry                          string
 	hook, message                  string
@@ -76,9 +77,12 @@ func (s *site) props() props {
 		room, s.colleague(s.w.Platform).MemberID, s.clock.Now()))
 	s.db.Raw("SELECT gid FROM groups WHERE id = ?", room).Scan(&p.gid)
 	s.db.Raw("SELECT public_id FROM codes WHERE id = ?", code).Scan(&p.code)
-	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", room, s.clock.Now()))
+	p.invites = fmt.Sprint(s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, 'fair', 'x', 1, 1, ?)", room, s.clock.Now()))
 	p.rule = fmt.Sprint(s.insert("INSERT INTO decision_rules (group_id, position, name, conditions, verdict, enabled, created_at, updated_at) VALUES (?, 1, '规则', '[{\"kind\":\"words\"}]', 'hold', ?, ?, ?)", room, true, s.clock.Now(), s.clock.Now()))
 	p.roster = fmt.Sprint(s.insert("INSERT INTO rule_lists (group_id, name, updated_at) VALUES (?, '名单', ?)", room, s.clock.Now()))
+	codeID := s.count("SELECT id FROM codes WHERE public_id = ?", p.code)
+	p.report = fmt.Sprint(s.insert("INSERT INTO cases (code_id, reports, opened_at, last_at) VALUES (?, 1, ?, ?)", codeID, s.clock.Now(), s.clock.Now()))
+	s.exec("INSERT INTO case_reports (case_id, category, at) VALUES (?, 'other', ?)", p.report, s.clock.Now())
 	file := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('x', 'image/png', ?, ?)", []byte("png"), s.clock.Now())
 	s.image(room, file, "https://c.example/1", 1, s.clock.Now().AddDate(0, 0, 5))
 	p.image = fmt.Sprint(s.count("SELECT id FROM entry_images"))
@@ -118,7 +122,7 @@ func last(rec *httptest.ResponseRecorder) string {
 
 // path fills a pattern with ids that exist.
 func (p props) path(pattern string) string {
-	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code,
+	id := map[string]string{"members": p.member, "departments": p.department, "import": p.run, "groups": p.gid, "codes": p.code, "cases": p.report,
 		"requests": p.request, "batches": p.batch, "approvals": p.approval, "audit": p.entry, "presets": p.preset, "prints": p.print, "rounds": p.round, "roles": p.role, "webhooks": p.hook, "messages": p.message,
 		"views": p.view, "runs": p.decisions, "reasons": "1"}
 	parts := strings.Split(pattern, "/")
@@ -247,7 +251,8 @@ func (p props) fields() [][]string {
 		append([]string{"/codes/:id/copies"}, printed...), append([]string{"/codes/:id/copies/:serial", "photo", "", "photo_drop", ""}, printed[2:]...),
 		{"/codes/:id/copies/again", "x", ""}, {"/codes/:id/copies/:serial/remove", "back", "", "list", ""}, {"/codes/:id/copies/:serial/revoke", "reason", "x"},
 		{"/codes/:id/channels", "channel_name", "展台", "utm_source", "fair", "utm_medium", "a", "utm_campaign", "b"}, {"/codes/:id/channels/:channel/delete", "x", ""},
-		append([]string{"/codes/:id/refresh"}, renewal...), {"/codes/adopt", "id", p.code}, {"/genuine", "typed", "AAAA"},
+		append([]string{"/codes/:id/refresh"}, renewal...), {"/codes/adopt", "id", p.code}, {"/genuine", "typed", "AAAA"}, {"/report", "ref", "S-1", "category", "other", "words", "x"},
+		{"/codes/:id/fuse", "action", "set", "burst", "300", "off", "on"}, {"/cases/:id", "action", "close", "outcome", "harmless", "note", "x"},
 		append([]string{"/groups"}, group...), append([]string{"/groups/:id"}, group...),
 		append([]string{"/contacts/members"}, member...), append([]string{"/contacts/members/:id"}, member...),
 		{"/groups/:id/lifecycle", "action", "stage", "stage", "mature", "item", ""}, {"/groups/:id/lifecycle", "action", "done", "stage", "", "item", "new.print"},
@@ -274,6 +279,7 @@ func (p props) fields() [][]string {
 		{"/groups/:id/automatic/lists", "list_name", "名单", "people", "DP0005", "file", ""}, {"/groups/:id/automatic/lists/:list", "action", "add", "people", "13800000005", "file", ""},
 		{"/rules/lists", "list_name", "名单", "people", "DP0005", "file", ""}, {"/rules/lists/:list", "action", "remove", "people", "DP0005", "file", ""},
 		{"/rules/:rule", "name", "规则", "verdict", "hold", "words", "hit", "action", "try"}, {"/rules/:rule/arrange", "action", "up"}, {"/requests/:id/overturn", "reason", "x", "heed", "ask"},
+		{"/groups/:id/clock", "due_hours", "4"},
 		{"/groups/:id/rules", "rules", "互相尊重", "version", "0", "again", "on"},
 		{"/groups/:id/asking", "invite", "on", "last4", "on", "question", "几楼？", "answers", "三楼", "domains", "example.com", "version", "0", "field1_key", "", "field1_label", "为什么", "field1_kind", "choice",
 			"field1_options", "甲\n乙", "field1_required", "on"},
@@ -366,7 +372,7 @@ func TestHostileFields(t *testing.T) {
 // assault posts as a form, with what a public form carries, to somebody whom no limit stops.
 func (b *browser) assault(route, path string, pairs []string, field, value string) {
 	b.t.Helper()
-	if route == "/login" || route == "/login/verify" || route == "/s" || route == "/genuine" || strings.HasPrefix(route, "/join") {
+	if route == "/login" || route == "/login/verify" || route == "/s" || route == "/genuine" || route == "/report" || strings.HasPrefix(route, "/join") {
 		b.exec("DELETE FROM throttles")
 	}
 	if _, known := b.cookies["doorplate_session"]; !known {

@@ -19,7 +19,7 @@ import (
 )
 
 // filterNames are the filters of the queue as its address and its views name them.
-var filterNames = []string{"group", "department", "code", "kind", "age", "hints", "answered", "state", "q", "all"}
+var filterNames = []string{"group", "department", "code", "kind", "age", "due", "hints", "answered", "state", "q", "all"}
 
 // readFilter reads the filters; what is no filter is none.
 func readFilter(query url.Values) join.Filter {
@@ -35,6 +35,9 @@ func readFilter(query url.Values) join.Filter {
 		Decided: query.Get("state") == "decided", Search: clipText(query.Get("q"), 100), After: query.Get("after")}
 	if kind := query.Get("kind"); kind == "member" || kind == "guest" {
 		f.Kind = kind
+	}
+	if due := query.Get("due"); due == "late" || due == "soon" || due == "up" {
+		f.Due = due
 	}
 	if answered := query.Get("answered"); answered == "yes" || answered == "no" {
 		f.Answered = answered

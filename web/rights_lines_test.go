@@ -25,6 +25,8 @@ var lines = []line{
 	{route: "POST /s", open: "422 422"},
 	{route: "GET /genuine", open: "200 200"},
 	{route: "POST /genuine", open: "422 422"},
+	{route: "GET /report", open: "404 404"},
+	{route: "POST /report", open: "404 404"},
 	{route: "GET /j/:token", open: "404 404"},
 	{route: "GET /join", open: "410 410"},
 	{route: "POST /join", open: "410 410"},
@@ -104,6 +106,7 @@ var lines = []line{
 	{route: "POST /groups/:id/duties", at: atGroup, own: admins, foreign: hidden, fields: func(o things) []string {
 		return append(sendsFree(o), "duty", "review")
 	}},
+	{route: "POST /groups/:id/clock", at: atGroup, own: admins, foreign: hidden, fields: sends("due_hours", "4")},
 	{route: "POST /groups/:id/members", at: atGroup, own: review, foreign: hidden, fields: sendsFree},
 	{route: "POST /groups/:id/members/:membership/remove", at: atSeat, own: review, foreign: hidden},
 	{route: "GET /groups/:id/waiting", at: atGroup, own: review, foreign: hidden},
@@ -191,6 +194,10 @@ var lines = []line{
 	{route: "POST /codes/:id/revoke", at: atCode, own: admins, foreign: hidden, fields: why},
 	{route: "GET /codes/:id/regenerate/confirm", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/regenerate", at: atCode, own: admins, foreign: hidden, fields: why},
+	{route: "POST /codes/:id/fuse", at: atCode, own: admins, foreign: hidden, fields: sends("action", "set", "burst", "500")},
+	{route: "GET /cases", own: admins},
+	{route: "GET /cases/:id", at: atCase, own: admins, foreign: hidden},
+	{route: "POST /cases/:id", at: atCase, own: admins, foreign: hidden, fields: sends("action", "close", "outcome", "harmless")},
 	{route: "POST /codes/:id/suspend", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/resume", at: atCode, own: admins, foreign: hidden},
 	{route: "POST /codes/:id/adopt", at: atCode, own: admins, foreign: hidden},

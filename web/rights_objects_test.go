@@ -31,6 +31,7 @@ type things struct {
 	gone, bulk                             int64  // a departed member; the author's bulk edit
 	batch                                  int64  // of new groups: a draft of the reader's own
 	view, decisions                        int64  // of the queue: the author's view, and draft to decide many
+	report                                 int64  // a case about the code
 	hook, message                          int64  // a webhook's endpoint, and a message to it
 }
 
@@ -80,6 +81,8 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		s.t.Fatal(err)
 	}
 	s.exec("INSERT INTO scans (ref, at, code_id, outcome, address, channel) VALUES (?, ?, ?, 'live', '192.0.2.7', 'door')", fmt.Sprintf("ref%d", unique.Load()), now, codeID)
+	o.report = s.insert("INSERT INTO cases (code_id, reports, opened_at, last_at) VALUES (?, 1, ?, ?)", codeID, now, now)
+	s.exec("INSERT INTO case_reports (case_id, category, words, copy_serial, at) VALUES (?, 'overprint', 'x', 1, ?)", o.report, now)
 	o.channel = s.insert("INSERT INTO code_channels (code_id, name, utm_source, created_at) VALUES (?, 'door', 'weibo', ?)", codeID, now)
 	photo := s.insert("INSERT INTO files (sha256, content_type, content, created_at) VALUES ('', 'image/jpeg', ?, ?)", []byte("x"), now)
 	s.exec("INSERT INTO code_copies (code_id, serial, place, photo_file_id, printed_at, printed_as, created_at) VALUES (?, 1, 'Hall', ?, ?, '{\"group\":\"Old\"}', ?)", codeID, photo, now, now)

@@ -69,6 +69,8 @@ func atImage(o things) []any { return []any{o.gid, o.image} }
 
 func atCode(o things) []any { return []any{o.code} }
 
+func atCase(o things) []any { return []any{o.report} }
+
 func atCopy(o things) []any { return []any{o.code, 1} }
 
 func atChannel(o things) []any { return []any{o.code, o.channel} }

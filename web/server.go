@@ -21,6 +21,7 @@ import (
 	"doorplate/internal/config"
 	"doorplate/internal/directory"
 	"doorplate/internal/events"
+	"doorplate/internal/fuse"
 	"doorplate/internal/group"
 	"doorplate/internal/join"
 	"doorplate/internal/notify"
@@ -53,6 +54,7 @@ type Deps struct {
 
 	Operations *operations.Service
 	Notices    *notify.Service
+	Fuse       *fuse.Service
 	Hub        *events.Hub // what open pages follow
 	// Demo fills the empty database with the demo organisation.
 	Demo func(ctx context.Context) error

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -83,7 +84,7 @@ func (s *server) savePolicies(c echo.Context) error {
 		case slices.Contains(typed, "on"): // a ticked box comes after its hidden "off"
 			values[name] = "on"
 		default:
-			values[name] = typed[0]
+			values[name] = strings.Join(typed, " ")
 		}
 	}
 	id, err := s.Approvals.SavePolicies(c.Request().Context(), actor(c), s.Directory, values, c.FormValue("note"))

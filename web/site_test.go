@@ -23,6 +23,7 @@ import (
 	"doorplate/internal/config"
 	"doorplate/internal/directory"
 	"doorplate/internal/events"
+	"doorplate/internal/fuse"
 	"doorplate/internal/group"
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
@@ -81,7 +82,7 @@ func siteOn(t *testing.T, db *gorm.DB, clock *testkit.Clock, w testkit.World) *s
 		Auth: auth.New(db, keys, trail, outbox, now), Directory: directory.New(db, trail, now), Groups: groups,
 		Approvals: approval.New(db, trail, groups, codes, now), Codes: codes, Scans: scan.New(db, keys, codes, trail, now),
 		Operations: operations.New(db, trail, groups, codes, now), Notices: notify.New(db, keys, trail, now, log, notify.Options{BaseURL: cfg.BaseURL}),
-		Hub:   events.NewHub(db, log, now),
+		Hub: events.NewHub(db, log, now), Fuse: fuse.New(db, keys, trail, now),
 		Joins: join.New(db, keys, trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now),
 		Rules: rules.New(db, trail, now),
 		Press: press.New(db, codes, trail, now, cfg.BaseURL, log), Rounds: recert.New(db, trail, codes, now),

@@ -19,6 +19,7 @@ import (
 	"doorplate/internal/database"
 	"doorplate/internal/directory"
 	"doorplate/internal/events"
+	"doorplate/internal/fuse"
 	"doorplate/internal/group"
 	"doorplate/internal/jobs"
 	"doorplate/internal/join"
@@ -50,6 +51,7 @@ type program struct {
 
 	operations *operations.Service
 	notices    *notify.Service
+	fuse       *fuse.Service
 	hub        *events.Hub
 }
 
@@ -100,6 +102,7 @@ func wire(cfg config.Config, keys secret.Keys, db *gorm.DB) *program {
 	p.operations = operations.New(db, p.trail, p.groups, p.codes, now)
 	p.press = press.New(db, p.codes, p.trail, now, cfg.BaseURL, p.log)
 	p.joins = join.New(db, keys, p.trail, join.Marks{Person: scan.MarkPerson, Outcome: scan.MarkOutcome, Stage: scan.MarkStage}, now)
+	p.fuse = fuse.New(db, keys, p.trail, now)
 	p.directory.OnMove(p.codes.OrphansUnder)
 	sms := sender(cfg)
 	p.notices = notify.New(db, keys, p.trail, now, p.log, notify.Options{BaseURL: cfg.BaseURL, SMS: sms, Mail: mailServer(cfg), AnyAddress: cfg.WebhookAddresses == "any"})

@@ -190,6 +190,8 @@ func (p *program) startWork(ctx context.Context, workers *sync.WaitGroup) {
 	workers.Go(func() { p.press.Work(ctx) })
 	workers.Go(func() { p.joins.Work(ctx, p.log) })
 	workers.Go(func() { p.everyHour(ctx) })
+	workers.Go(func() { p.joins.RunClock(ctx, p.log) })
+	workers.Go(func() { p.fuse.Run(ctx, p.log) })
 	workers.Go(func() { p.hub.Run(ctx) })
 	workers.Go(func() { p.joins.RunTurns(ctx, p.hub, p.log) })
 	workers.Go(func() { p.joins.RunEnds(ctx, p.log) })
@@ -235,7 +237,7 @@ func (p *program) everyHour(ctx context.Context) {
 func (p *program) deps(ready func(context.Context) error) web.Deps {
 	return web.Deps{
 		Config: p.config, Log: p.log, Now: time.Now, Trail: p.trail, Audit: audit.NewLog(p.db, p.trail), Auth: p.auth, Directory: p.directory, Groups: p.groups,
-		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Rules: rules.New(p.db, p.trail, time.Now), Press: p.press, Rounds: p.rounds, Operations: p.operations, Notices: p.notices, Hub: p.hub,
+		Approvals: p.approvals, Codes: p.codes, Scans: p.scans, Joins: p.joins, Rules: rules.New(p.db, p.trail, time.Now), Press: p.press, Rounds: p.rounds, Operations: p.operations, Notices: p.notices, Hub: p.hub, Fuse: p.fuse,
 		Demo:  func(ctx context.Context) error { return demo.Fill(ctx, p.db, p.keys, p.config.Timezone, time.Now()) },
 		Ready: ready,
 	}

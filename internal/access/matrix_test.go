@@ -124,6 +124,7 @@ var matrix = []struct {
 	{access.RecertSee, access.Object{}, "yyynnnnnnnnnn"},
 	{access.RecertConfirm, access.Object{}, "yyynnnnnnnnnn"},
 	{access.RecertPlan, access.Object{}, "ynnnnnnnnnnnn"},
+	{access.CasesSee, access.Object{}, "yyynnnnnnnnnn"},
 }
 
 func TestTheWholeMatrix(t *testing.T) {

@@ -12,7 +12,7 @@ var order = []Right{
 	ContactsSee, MembersEdit, DepartmentsEdit, MemberDepart, HeadsAppoint, RolesGrant, SupersAppoint, GroupSee, GroupRoster, GroupCreate, GroupMove, GroupConvert, GroupRename,
 	GroupSettings, GroupEntry, GroupDisband, GroupHandOver, GroupDuties, MemberAdd, CodeTemporary, CodePermanent, CodeRevoke, CodeAdopt, CodeDownload,
 	ScansSee, ScansExport, RequestsDecide, FullExport, AuditRead, ApprovalsSee, ApprovalsDecide, OrganisationEdit, PolicyTrace,
-	RecertSee, RecertConfirm, RecertPlan,
+	RecertSee, RecertConfirm, RecertPlan, CasesSee,
 }
 
 // Overview reads the table for the settings page, in the words of an ordinary

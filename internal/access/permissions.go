@@ -47,6 +47,7 @@ const (
 	RecertSee        Right = "recert.see"
 	RecertConfirm    Right = "recert.confirm"
 	RecertPlan       Right = "recert.plan"
+	CasesSee         Right = "cases.see"
 )
 
 // Verdict is what the table says about one right on one object.
@@ -178,6 +179,8 @@ var table = map[Right]rule{
 	// A round is the heads' own word for what is below them: nobody gives it for them where there is one.
 	RecertConfirm: {super: yes, head: yes},
 	RecertPlan:    {super: yes},
+	// Reports are looked into by who may end the code.
+	CasesSee: {super: yes, head: yes},
 }
 
 // Decide reads the table: the best verdict of the tiers a has towards o.

@@ -81,6 +81,7 @@ var cells = []struct {
 	{access.RecertSee, access.Object{}, "y y n n n n n"},
 	{access.RecertConfirm, access.Object{}, "y y n n n n n"},
 	{access.RecertPlan, access.Object{}, "y n n n n n n"},
+	{access.CasesSee, access.Object{}, "y y n n n n n"},
 }
 
 var verdicts = map[string]access.Verdict{"y": access.Allowed, "a": access.NeedsApproval, "n": access.Denied}

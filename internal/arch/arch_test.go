@@ -37,7 +37,7 @@ var may = map[string]string{
 	"internal/join":      "internal/code internal/group internal/directory internal/access internal/audit internal/events internal/rules internal/jobs internal/fault internal/secret internal/database",
 	"internal/approval":  "internal/group internal/code internal/directory internal/access internal/audit internal/jobs internal/fault internal/database internal/spreadsheet",
 	"internal/notify":    "internal/auth internal/join internal/group internal/directory internal/access internal/audit internal/events internal/jobs internal/i18n internal/fault internal/paths internal/secret internal/database",
-	"internal/fuse":      "internal/code internal/group internal/directory internal/access internal/audit internal/events internal/fault internal/database",
+	"internal/fuse":      "internal/code internal/group internal/directory internal/access internal/audit internal/events internal/fault internal/secret internal/database",
 	"internal/rules":     "internal/group internal/directory internal/access internal/audit internal/fault internal/database",
 	"internal/press":     "internal/code internal/group internal/directory internal/access internal/audit internal/fault internal/i18n internal/paper internal/paths internal/qr internal/spreadsheet",
 	"internal/demo":      "internal/access internal/approval internal/audit internal/code internal/directory internal/group internal/join internal/scan internal/database internal/secret internal/fault internal/qr internal/recert",

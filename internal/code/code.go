@@ -51,9 +51,10 @@ type Code struct {
 	RevokedBy       *int64
 	RevokeReason    string
 	ReplacedBy      *int64
-	TypedCode       *string // given when the code is issued
-	OwnMode         string  // a join mode of its own; "" = as the group
-	OwnAsks         string  // how its challenges differ from the group's; see group.OwnAsks
+	TypedCode       *string    // given when the code is issued
+	OwnMode         string     // a join mode of its own; "" = as the group
+	FusedUntil      *time.Time // behaves oddly: needs approval until then, though its group is open
+	OwnAsks         string     // how its challenges differ from the group's; see group.OwnAsks
 }
 
 // TableName is for gorm.

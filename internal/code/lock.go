@@ -47,6 +47,7 @@ var lockColumns = []lockColumn{
 	{"c.replaced_by", func(f *Facts) any { return &f.ReplacedBy }},
 	{"c.typed_code", func(f *Facts) any { return &f.TypedCode }},
 	{"c.own_mode", func(f *Facts) any { return &f.OwnMode }},
+	{"c.fused_until", func(f *Facts) any { return &f.FusedUntil }},
 	{"c.own_asks", func(f *Facts) any { return &f.OwnAsks }},
 	{"g.gid", func(f *Facts) any { return &f.GroupGID }},
 	{"g.name", func(f *Facts) any { return &f.GroupName }},

@@ -30,8 +30,8 @@ func TestAScanReadsWhatEverybodyReads(t *testing.T) {
 		}
 		run(`UPDATE codes SET valid_from = ?, daily_cap = 3, total_cap = 4, networks = '10.0.0.0/8', hours = '1', audience = '1', audience_roles = 'head', audience_people = '2',
 			password_hash = 'x', benefit = 'y', validity_fixed = true, fallback = 'redirect', fallback_url = 'z', fallback_group_id = ?, route = 'least', generation = 5, refreshed_at = ?,
-			version = 6, terms_by = ?, terms_at = ?, suspended_at = ?, suspended_by = ?, revoked_at = ?, revoked_by = ?, revoke_reason = 'why', replaced_by = ?, typed_code = 'ABCDEFGH', own_mode = 'open', own_asks = '+invite' WHERE id = ?`,
-			clock.Now(), group, clock.Now(), w.Super.MemberID, clock.Now(), clock.Now(), w.Super.MemberID, clock.Now(), w.Head.MemberID, other, id)
+			version = 6, terms_by = ?, terms_at = ?, suspended_at = ?, suspended_by = ?, revoked_at = ?, revoked_by = ?, revoke_reason = 'why', replaced_by = ?, typed_code = 'ABCDEFGH', own_mode = 'open', own_asks = '+invite', fused_until = ? WHERE id = ?`,
+			clock.Now(), group, clock.Now(), w.Super.MemberID, clock.Now(), clock.Now(), w.Super.MemberID, clock.Now(), w.Head.MemberID, other, clock.Now(), id)
 		run("UPDATE groups SET owner_id = ?, member_count = 7, disbanded_at = ? WHERE id = ?", w.Staff.MemberID, clock.Now(), group)
 		run("UPDATE code_counters SET total = 1, day = '2026-11-22', day_total = 2 WHERE code_id = ?", id)
 		run("INSERT INTO recert_rounds (from_at, opens_at, due_at) VALUES (?, ?, ?)", clock.Now(), clock.Now().Add(time.Hour), clock.Now().Add(2*time.Hour))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -26,6 +27,10 @@ func (c Code) ModeIn(g group.Group) string {
 	}
 	return c.OwnMode
 }
+
+// Fused reports whether the code needs approval at this moment because of how it
+// is used. req: A21
+func (c Code) Fused(now time.Time) bool { return c.FusedUntil != nil && c.FusedUntil.After(now) }
 
 // issued is g as the rights to this code see it: a code that is open stays it
 // when its group opens again, so it counts as open before.

@@ -62,7 +62,7 @@ func Fill(ctx context.Context, db *gorm.DB, keys secret.Keys, zone string, now t
 		for _, step := range []func() error{
 			b.claim, b.addDepartments, b.addMembers, b.addHeads, b.addGroups, b.addMemberships, b.addSeries, b.addCodes, b.addLive, b.addScans, b.addCopies, b.addEntries,
 			b.addRequests, b.addWaiting, b.addDeparture, b.addAudit,
-			func() error { return scan.Recount(b.tx) }, b.addNotices,
+			func() error { return scan.Recount(b.tx) }, b.addClock, b.addCase, b.addNotices,
 		} {
 			if err := step(); err != nil {
 				return err

@@ -43,6 +43,18 @@ type Policies struct {
 	NoticeGuestSMS    bool     // guests are told of decisions by text message
 	AskAgainHours     int      // who was refused may ask the same group again after so long
 	AskAgainTimes     int      // and so often; 0 = as often as they like
+	DueHours          int      // a request is to be decided within so many hours of work; 0 = no clock
+	RemindHours       int      // who decides is reminded so many of them before; 0 = not
+	EscalateHours     int      // so many after it goes to the next above; 0 = never
+	WorkFrom, WorkTo  int      // hours of the day between which people work
+	WorkDays          []string // 1 = Monday … 7 = Sunday
+	WorkHolidays      []string // days off, YYYY-MM-DD
+	WorkExtra         []string // days worked though they would be off
+	FuseHours         int      // a code that behaves oddly needs approval for so long; 0 = never (req: A21)
+	FuseMinutes       int      // what happens within so many minutes counts together
+	FuseBurst         int      // so many scans at once are odd when they are more than on the code's usual day; 0 = never
+	FuseOutside       int      // and so many from outside the audience or networks; 0 = never
+	FuseRefused       int      // and so many wrong answers in an hour, or requests refused in a day; 0 = never
 	UndoMinutes       int      // a decision on a request may be taken back for so long; 0 = never
 }
 
@@ -56,6 +68,8 @@ func DefaultPolicies() Policies {
 		RecertDays: 90, RecertGraceDays: 14,
 		NoticePersonDaily: 50, NoticeDaily: 5000, NoticeMilestone: 100,
 		AskAgainHours: 24, AskAgainTimes: 3,
+		DueHours: 9, RemindHours: 2, EscalateHours: 9, WorkFrom: 9, WorkTo: 18, WorkDays: []string{"1", "2", "3", "4", "5"},
+		FuseHours: 12, FuseMinutes: 10, FuseBurst: 200, FuseOutside: 20, FuseRefused: 20,
 		UndoMinutes: 10,
 	}
 }
@@ -77,6 +91,9 @@ func (p *Policies) fields() map[string]any {
 		"notice_person_daily": &p.NoticePersonDaily, "notice_daily": &p.NoticeDaily, "notice_milestone": &p.NoticeMilestone,
 		"notice_member_sms": &p.NoticeMemberSMS, "notice_guest_sms": &p.NoticeGuestSMS,
 		"ask_again_hours": &p.AskAgainHours, "ask_again_times": &p.AskAgainTimes,
+		"due_hours": &p.DueHours, "remind_hours": &p.RemindHours, "escalate_hours": &p.EscalateHours, "work_from": &p.WorkFrom, "work_to": &p.WorkTo,
+		"work_days": &p.WorkDays, "work_holidays": &p.WorkHolidays, "work_extra": &p.WorkExtra,
+		"fuse_hours": &p.FuseHours, "fuse_minutes": &p.FuseMinutes, "fuse_burst": &p.FuseBurst, "fuse_outside": &p.FuseOutside, "fuse_refused": &p.FuseRefused,
 		"undo_minutes": &p.UndoMinutes,
 	}
 }

@@ -94,6 +94,8 @@ var bounds = map[string][2]int{
 	"recert_days": {0, 3650}, "recert_grace_days": {1, 90},
 	"notice_person_daily": {0, 10_000}, "notice_daily": {0, 1_000_000}, "notice_milestone": {0, 1_000_000},
 	"ask_again_hours": {0, 8760}, "ask_again_times": {0, 100},
+	"fuse_hours": {0, 720}, "fuse_minutes": {1, 60}, "fuse_burst": {0, 1_000_000}, "fuse_outside": {0, 1_000_000}, "fuse_refused": {0, 1_000_000},
+	"due_hours": {0, 500}, "remind_hours": {0, 500}, "escalate_hours": {0, 500}, "work_from": {0, 23}, "work_to": {1, 24},
 	"undo_minutes": {0, 1440},
 }
 
@@ -201,8 +203,8 @@ func (p Policies) with(values map[string]string) (Policies, error) {
 			*f = n
 		case *[]string:
 			*f = strings.FieldsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == '，' || r == '、' })
-			if len(*f) > 50 || slices.ContainsFunc(*f, func(s string) bool { return !prefix.MatchString(s) }) {
-				bad[name] = fault.Msg("settings.error.prefixes")
+			if l := lists[name]; !l.fits(*f) {
+				bad[name] = fault.Msg(l.wrong)
 			}
 		case *Choice:
 			if !slices.Contains(Choices[name], value) {
@@ -211,6 +213,7 @@ func (p Policies) with(values map[string]string) (Policies, error) {
 			*f = Choice(value)
 		}
 	}
+	p.checkHours(bad)
 	return p, bad.Or()
 }
 

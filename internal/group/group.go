@@ -77,6 +77,7 @@ type Group struct {
 	SeriesID         *int64 // of a numbered series
 	SeriesNo         *int
 	Version          int64 `gorm:"default:1"` // counts changes of settings
+	DueHours         int   // hours of work until a request is due; 0 = as the organisation
 	Charter
 	Asks bool // of who wants in; see Asking
 

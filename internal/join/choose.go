@@ -28,6 +28,7 @@ func (s *Service) choose(tx *gorm.DB, v *visit) error {
 	if v.doors, err = code.Doors(tx, v.code.Code, v.group); err != nil {
 		return err
 	}
+	v.fuseDoors()
 	rooms := v.rooms()
 	if known, err := s.settled(tx, *v, rooms); err != nil || known != nil {
 		return v.take(known, err)

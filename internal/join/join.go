@@ -50,6 +50,7 @@ type Request struct {
 	Company      string // of a guest
 	ProposedBy   *int64 // the member who asked in this one's name
 	Waiting
+	Clock `gorm:"embedded"`
 	// What was decided beside Status and Reason, which is the whole in the decider's language.
 	ReasonID     *int64 // of the list, with its words of then
 	ReasonZh     string

@@ -17,7 +17,7 @@ func (s *Service) Outlook(ctx context.Context, by access.Actor, publicID string,
 		return View{}, err
 	}
 	tx := s.db.WithContext(ctx)
-	v := visit{session: Session{SecretHash: "outlook", ScanLive: true}}
+	v := visit{session: Session{SecretHash: "outlook", ScanLive: true}, moment: s.now()}
 	var err error
 	if v.code, err = code.LoadFacts(tx, publicID); err != nil {
 		return View{}, err

@@ -41,6 +41,9 @@ func (s *Service) propose(tx *gorm.DB, by access.Actor, gid, memberID, phone str
 		return fault.Conflict{Message: fault.Msg("groups.error.member.already", "Name", m.Name)}
 	}
 	r := Request{GroupID: g.ID, MemberID: &m.ID, Name: m.Name, Phone: m.Phone, Status: Pending, CreatedAt: s.now().UTC(), ProposedBy: &by.MemberID}
+	if err := s.wind(tx, g, nil, &r); err != nil {
+		return err
+	}
 	if err := s.sign(tx, code.Code{}, "", &r); err != nil {
 		return err
 	}

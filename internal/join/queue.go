@@ -27,6 +27,7 @@ type Filter struct {
 	Kind       string // member, guest or "" for both
 	Age        int    // has waited so many days or more
 	Hinted     bool   // has hints
+	Due        string // late: past its time, soon: within a day, up: escalated
 	Answered   string // yes: there is a note or an answer, no: there is neither
 	Search     string // name, its pinyin, job number or the tail of a phone
 	After      string // cursor of the last row seen
@@ -50,6 +51,7 @@ type Row struct {
 	Hits        []rules.Hit `gorm:"-"` // words of the lists in what the applicant wrote
 	Proposer    string      // the member who asked in this one's name
 	Own         bool        // the reader's own request: somebody else decides
+	Above       string      // the department whose heads it went to; "" = none, or the super admins
 	CopyPlace   string      // where the copy that was scanned hangs
 	From        From        `gorm:"embedded;embeddedPrefix:scan_"`
 	Facts       `gorm:"-"`
@@ -86,6 +88,7 @@ type Choice struct {
 const rowSQL = `SELECT ` + listedColumns + `, coalesce(c.label, '') AS code_label, coalesce(m.job_number, '') AS job_number, g.capacity, g.member_count, g.series_id, g.join_mode, g.rules_version AS rules_now,
 	coalesce((SELECT pm.name FROM members pm WHERE pm.id = r.proposed_by), '') AS proposer,
 	coalesce((SELECT min(p.path) FROM member_departments md JOIN departments p ON p.id = md.department_id WHERE md.member_id = r.member_id), '') AS person_path,
+	coalesce((SELECT ed.name FROM departments ed WHERE ed.id = r.escalated_to), '') AS above,
 	coalesce(k.place, '') AS copy_place, sc.at AS scan_at, coalesce(sc.ref, '') AS scan_ref, coalesce(sc.address, '') AS scan_address,
 	coalesce(sc.device, '') AS scan_device, coalesce(sc.app, '') AS scan_app` +
 	listedFrom + ` LEFT JOIN codes c ON c.id = r.code_id LEFT JOIN scans sc ON sc.id = r.scan_id
@@ -224,6 +227,7 @@ func (f Filter) sql(tx *gorm.DB, now time.Time) (string, []any, string, error) {
 	if f.Age > 0 {
 		and("r.created_at <= ?", now.UTC().AddDate(0, 0, -min(f.Age, 3650)))
 	}
+	f.due(now, and)
 	if f.Hinted {
 		and("r.hints <> 0")
 	}

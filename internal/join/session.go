@@ -57,6 +57,7 @@ func (p Person) group() group.Person { return group.Person{MemberID: p.MemberID,
 type visit struct {
 	session Session
 	code    code.Facts
+	moment  time.Time // the visit is seen at
 	group   group.Group
 	org     directory.Organisation
 	person  *Person     // nil until identified
@@ -80,6 +81,7 @@ func (s *Service) visit(tx *gorm.DB, secret string, signedIn *int64) (v visit, e
 	} else if err != nil {
 		return v, fmt.Errorf("read join session: %w", err)
 	}
+	v.moment = s.now()
 	if v.code, err = code.LoadFactsByID(tx, v.session.CodeID); err != nil {
 		return v, err
 	}

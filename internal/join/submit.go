@@ -247,6 +247,9 @@ func (s *Service) request(tx *gorm.DB, v visit, who Visitor, f Form, out *View) 
 	if err := s.sign(tx, v.code.Code, who.Address, &r); err != nil {
 		return err
 	}
+	if err := s.wind(tx, v.group, v.org.Location(), &r); err != nil {
+		return err
+	}
 	done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)
 	if done.Error != nil {
 		return fmt.Errorf("write the request: %w", done.Error)

@@ -210,12 +210,14 @@ func (s *Service) waiterVisit(tx *gorm.DB, w Queued) (v visit, err error) {
 		v.session.ScanID = *w.ScanID
 	}
 	v.person = &Person{MemberID: w.MemberID, GuestID: w.GuestID, Name: w.Name, Phone: w.Phone}
+	v.moment = s.now()
 	if v.code, err = code.LoadFactsByID(tx, *w.CodeID); err != nil {
 		return v, err
 	}
 	if v.group, err = group.LoadByID(tx, w.GroupID); err != nil {
 		return v, err
 	}
+	v.group = v.room(v.group)
 	if v.org, err = directory.LoadOrganisation(tx); err != nil {
 		return v, err
 	}

@@ -214,7 +214,7 @@ func (s *Service) known(tx *gorm.DB, v visit, out *View) (bool, error) {
 	if out.Request, err = latest(tx, v.group.ID, *v.person); err != nil {
 		return false, err
 	}
-	if out.Deciders, err = deciders(tx, v.group, v.person.MemberID); err != nil {
+	if out.Deciders, err = deciders(tx, v.group, v.person.MemberID, out.Request, s.now()); err != nil {
 		return false, err
 	}
 	asked := out.Request != nil && (out.Request.Status == Pending || out.Request.Status == Cancelled)

@@ -36,12 +36,13 @@ var kinds = map[string]kind{
 	events.Reopened:  {to: applicant},
 	events.Joined:    {to: applicant}, // the welcome of a group that has one
 
-	"request.due":       {to: deciders, flood: true, sms: true, open: true},
-	"request.escalated": {to: higher, flood: true, urgent: true, sms: true, open: true},
+	events.Due:       {to: deciders, flood: true, sms: true, open: true},
+	events.Overdue:   {to: deciders, flood: true, urgent: true, sms: true, open: true},
+	events.Escalated: {to: higher, flood: true, urgent: true, sms: true, open: true},
 
-	"code.fused":    {to: inCharge, urgent: true, sms: true},
-	"code.unfused":  {to: inCharge},
-	"code.reported": {to: inCharge, flood: true, urgent: true},
+	events.Fused:    {to: inCharge, urgent: true, sms: true},
+	events.Unfused:  {to: inCharge},
+	events.Reported: {to: inCharge, flood: true, urgent: true},
 
 	events.ApprovalWaiting:  {to: superOnly, flood: true},
 	events.ApprovalApproved: {to: applicant},
@@ -57,6 +58,6 @@ var kinds = map[string]kind{
 // HookKinds are the facts that a webhook can ask for, in the order of the page.
 var HookKinds = []string{
 	events.Submitted, events.Approved, events.Rejected, events.Withdrawn, events.Expired, events.Cancelled, events.Reopened, events.Moved,
-	"request.due", "request.escalated", events.Joined, events.Milestone, "code.fused", "code.unfused", "code.reported", events.EntryDying,
+	events.Due, events.Overdue, events.Escalated, events.Joined, events.Milestone, events.Fused, events.Unfused, events.Reported, events.EntryDying,
 	events.ApprovalWaiting, events.ApprovalApproved, events.ApprovalRejected, events.ApprovalExpired,
 }

@@ -67,6 +67,10 @@ const (
 	GroupDisbandAsk    = "/groups/:id/disband/confirm"
 	GroupOwner         = "/groups/:id/owner"
 	GroupDuties        = "/groups/:id/duties"
+	CodeFuse           = "/codes/:id/fuse"
+	Cases              = "/cases"
+	Case               = "/cases/:id"
+	GroupClock         = "/groups/:id/clock"
 	GroupMembers       = "/groups/:id/members"
 	GroupMemberRemove  = "/groups/:id/members/:membership/remove"
 	GroupEntryImage    = "/groups/:id/entry-image"
@@ -217,6 +221,7 @@ const (
 
 	TypedCode  = "/s"
 	Genuine    = "/genuine"
+	Report     = "/report"
 	Scan       = "/j/:token"
 	Join       = "/join"
 	JoinTime   = "/join/time"
