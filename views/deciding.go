@@ -23,9 +23,7 @@ type DecideProps struct {
 	Wrong   map[string]string // by field
 }
 
-// of are the reasons for one decision.
-func (p DecideProps) of(decision string) []join.Reason { return reasonsFor(p.Reasons, decision) }
-
+// reasonsFor are the reasons for one decision.
 func reasonsFor(all []join.Reason, decision string) (some []join.Reason) {
 	for _, r := range all {
 		if r.Decision == decision {

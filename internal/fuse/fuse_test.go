@@ -283,7 +283,7 @@ func TestReportsGatherInOneCase(t *testing.T) {
 			refs[i] = d.scans(1, "live", 0)
 		}
 		tell := func(i int, category string) (int64, error) {
-			return d.s.Tell(ctx, fuse.Report{Ref: refs[i], Category: category, Words: "盖住了 \x00 ‮", Address: fmt.Sprintf("192.0.2.%d", i)})
+			return d.s.Tell(ctx, fuse.Report{Ref: refs[i], Category: category, Words: "盖住了 \x00 \u202e", Address: fmt.Sprintf("192.0.2.%d", i)})
 		}
 		ids := make([]int64, 6)
 		var all sync.WaitGroup
