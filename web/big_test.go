@@ -19,7 +19,7 @@ import (
 const (
 	pageBytes      = 200 << 10
 	pageOptions    = 300 // in all its selects
-	pageStatements = 75
+	pageStatements = 85
 )
 
 // deepOrganisation has far more departments than any page may show, on five levels.

@@ -214,7 +214,7 @@ func TestRemovingAsksFirst(t *testing.T) {
 		group, gid := s.w.Group(t, s.db, "平台群", "internal", "approval", s.w.Platform, 10)
 		head, at := s.as(s.w.Head), "/groups/"+gid
 		want(t, head.post(at+"/members", "member_id", fmt.Sprint(s.w.Staff.MemberID)), 303)
-		ask := page(t, head.get(at)).Find("tbody a.btn").AttrOr("href", "")
+		ask := page(t, head.get(at)).Find(`tbody a.btn[href$="/remove/confirm"]`).AttrOr("href", "")
 		seat := fmt.Sprintf("%s/members/%d", at, s.count("SELECT id FROM memberships WHERE group_id = ?", group))
 		if ask != seat+"/remove/confirm" {
 			t.Fatalf("the button leads to %q", ask)

@@ -90,14 +90,14 @@ func (s *site) things(department int64, author access.Actor, reviewer int64) thi
 		groupID, codeID, o.free, now)
 	o.waiter = s.insert("INSERT INTO waiting_list (group_id, code_id, member_id, name, phone, created_at) VALUES (?, ?, ?, '候补', '+8613600000009', ?)",
 		groupID, codeID, s.colleague(department).MemberID, now)
-	rule := "INSERT INTO decision_rules (group_id, position, name, conditions, verdict, enabled, created_at, updated_at) VALUES (?, 1, '规则', '[{\"kind\":\"words\"}]', 'hold', ?, ?, ?)"
+	rule := "INSERT INTO decision_rules (group_id, position, name, conditions, verdict, enabled, created_at, updated_at) VALUES (?, 1, 'Rule', '[{\"kind\":\"words\"}]', 'hold', ?, ?, ?)"
 	o.rule, o.rule0 = s.insert(rule, groupID, false, now, now), s.insert(rule, nil, false, now, now)
-	roster := "INSERT INTO rule_lists (group_id, name, updated_at) VALUES (?, '名单', ?)"
+	roster := "INSERT INTO rule_lists (group_id, name, updated_at) VALUES (?, 'Roster', ?)"
 	o.roster, o.roster0 = s.insert(roster, groupID, now), s.insert(roster, nil, now)
-	o.ruled = s.insert("INSERT INTO join_requests (group_id, code_id, member_id, name, phone, created_at, status, decided_at, reason) VALUES (?, ?, ?, '同事', '+8613600000000', ?, 'rejected', ?, '不行')",
+	o.ruled = s.insert("INSERT INTO join_requests (group_id, code_id, member_id, name, phone, created_at, status, decided_at, reason) VALUES (?, ?, ?, '同事', '+8613600000000', ?, 'rejected', ?, 'no')",
 		groupID, codeID, s.colleague(department).MemberID, now, now)
-	s.exec("INSERT INTO request_rulings (request_id, at, facts, verdict, rule_id, rule_name, outcome) VALUES (?, ?, '{}', 'refuse', ?, '规则', 'done')", o.ruled, now, o.rule)
-	o.invites = s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, '展会', 'x', 1, 1, ?)", groupID, now)
+	s.exec("INSERT INTO request_rulings (request_id, at, facts, verdict, rule_id, rule_name, outcome) VALUES (?, ?, '{}', 'refuse', ?, 'Rule', 'done')", o.ruled, now, o.rule)
+	o.invites = s.insert("INSERT INTO invite_batches (group_id, label, seed, quantity, max_uses, created_at) VALUES (?, 'fair', 'x', 1, 1, ?)", groupID, now)
 	o.run = s.insert(`INSERT INTO imports (created_by, file_name, content, header, state, dry_run, created_at, finished_at)
 		VALUES (?, 'list.csv', ?, '["name","phone"]', 'done', ?, ?, ?)`, author.MemberID, []byte("name,phone\n"), true, now, now)
 	s.exec("INSERT INTO import_files (import_id, content) VALUES (?, ?)", o.run, []byte("name,phone\nEve,13600000007\n"))
