@@ -133,6 +133,7 @@ func (h *Hub) dial(ctx context.Context) (*pgx.Conn, error) {
 	err = errors.Join(one.Raw(func(driver any) error {
 		if c, ok := driver.(*stdlib.Conn); ok {
 			config = c.Conn().Config()
+			config.OnNotification = nil // the copied one would fill the pooled connection's memory
 			return nil
 		}
 		return fmt.Errorf("a driver of type %T cannot listen", driver)
