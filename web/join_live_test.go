@@ -55,8 +55,7 @@ func TestThePageTurnsByItself(t *testing.T) {
 	for _, lang := range []string{"zh-CN", "en"} {
 		t.Run(lang, func(t *testing.T) {
 			s := newSite(t, sqliteOnly(t))
-			server := s.online()
-			server.Config.ReadTimeout, server.Config.WriteTimeout = 0, 0
+			server := s.onlineFor(0)
 			g, code := s.room("平台技术交流群", "internal", "approval", s.w.RD, 10)
 			s.exec("UPDATE groups SET entry_kind = 'link', entry_url = 'https://chat.example/abc' WHERE id = ?", g)
 			for i := range 12 {
@@ -119,8 +118,7 @@ func (s *site) refusedLive(phone, head *testkit.Tab, server *httptest.Server, la
 func TestThePageTurnsWithoutScript(t *testing.T) {
 	defer web.Pace(time.Minute, time.Hour, time.Second)()
 	s := newSite(t, sqliteOnly(t))
-	server := s.online()
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 0, 0
+	server := s.onlineFor(0)
 	_, code := s.room("平台技术交流群", "internal", "approval", s.w.RD, 10)
 	phone := testkit.Browser(t, 390, 844)
 	phone.NoScript()

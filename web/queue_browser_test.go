@@ -17,8 +17,7 @@ func focused(b *testkit.Tab, id string) {
 // the truth in the row when somebody or something else was first.
 func TestTheQueueByKeyboard(t *testing.T) {
 	s := newSite(t, sqliteOnly(t))
-	server := s.online()
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 0, 0
+	server := s.onlineFor(0)
 	g, _ := s.room("平台技术交流群", "internal", "approval", s.w.RD, 2)
 	a, b, c := s.asks(g, s.w.Staff, "新同事"), s.asks(g, s.w.OtherStaff, ""), s.asks(g, s.w.OtherHead, "想看看进展")
 	d := fmt.Sprint(s.insert("INSERT INTO join_requests (group_id, guest_id, name, addition, added_at, waited_since, created_at) VALUES (?, ?, '王访客', '工号在名片上', ?, ?, ?)", g,

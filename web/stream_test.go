@@ -17,14 +17,17 @@ import (
 
 // online serves the site on a real port, with the hub at work, and with times so
 // short that no answer but a stream would outlive them.
-func (s *site) online() *httptest.Server {
+func (s *site) online() *httptest.Server { return s.onlineFor(400 * time.Millisecond) }
+
+// onlineFor is online with other times for a request and its answer; 0 is no limit.
+func (s *site) onlineFor(limit time.Duration) *httptest.Server {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { s.deps.Hub.Run(ctx); close(done) }()
 	server := httptest.NewUnstartedServer(s.Handler)
 	server.Config.RegisterOnShutdown(s.deps.Hub.Close)
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 400*time.Millisecond, 400*time.Millisecond
+	server.Config.ReadTimeout, server.Config.WriteTimeout = limit, limit
 	server.Start()
 	s.t.Cleanup(func() { stop(); <-done; s.deps.Hub.Close(); server.Close() })
 	return server
