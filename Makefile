@@ -27,7 +27,7 @@ test-tools: ## install what the tests need and this machine lacks
 	@.ci/tools
 
 test: test-tools ## run every test on both databases
-	$(GO) run ./internal/testkit/withpg $(GO) test -race -timeout 20m ./web ./... # the longest first: it fills a slot while the others take turns
+	$(GO) run ./internal/testkit/withpg $(GO) test -race -timeout 24m ./web ./... # the longest first: it fills a slot while the others take turns
 
 check: ## gofmt, vet, staticcheck, generated code up to date, import table
 	@.ci/check
