@@ -209,7 +209,7 @@ type refusals struct {
 	asked  []string
 }
 
-const refusalsAtOnce = 16
+const refusalsAtOnce = 80
 
 // noteRefusal notes one request, and looks when there are enough.
 func (s *site) noteRefusal(r *refusals, what string) {
