@@ -26,6 +26,7 @@ type RequestsProps struct {
 	Reasons    []join.Reason // to choose from
 	Preset     int64         // the one chosen
 	Statistics bool          // the reader may see how decisions went
+	Stays      bool          // and who asks to stay longer
 
 	Views      []join.SavedView
 	HasDefault bool    // the bare address shows one of them

@@ -50,6 +50,7 @@ func (s *server) askRequests(c echo.Context, status int, p views.RequestsProps) 
 		return err
 	}
 	p.Preset, p.Statistics = presetOf(c.FormValue("reason_preset")), by.HoldsAny(access.RequestsDecide)
+	p.Stays = access.Can(by, access.MemberAdd, access.Object{})
 	p.Now, p.Reason = s.Now(), c.FormValue("reason")
 	return render(c, status, views.Requests(p))
 }

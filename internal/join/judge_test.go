@@ -251,7 +251,7 @@ func TestAStormOfRules(t *testing.T) {
 		s.series(nid, "客户群", 90)
 		ids := []int64{s.lays(gid, rules.Draft{Name: "进", Verdict: "approve", Says: "进", Person: "guest"}), s.lays("", rules.Draft{Name: "不", Verdict: "refuse", Reason: "不", Says: "不"}), s.lays(nid, rules.Draft{Name: "进", Verdict: "approve", Says: "进", Person: "guest"})}
 		gids := []string{gid, "", nid}
-		cookies := make([]string, 160)
+		cookies := make([]string, 96)
 		codes := []int64{s.code(g), s.code(n)}
 		for i := range cookies {
 			cookies[i] = s.scanned(codes[i%2])
