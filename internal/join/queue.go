@@ -151,7 +151,7 @@ func (s *Service) matching(tx *gorm.DB, by access.Actor, f Filter, limit int) (i
 // matchingSQL is everything of that statement after its columns. The plan
 // depends on who asks and is made anew each time, so it is a small one.
 func (s *Service) matchingSQL(tx *gorm.DB, by access.Actor, f Filter) (from string, args []any, order string, err error) {
-	where, args, err := mineByPlace(tx, by)
+	where, args, err := mineByGroup(tx, by)
 	if err != nil {
 		return "", nil, "", err
 	}

@@ -3,6 +3,8 @@ package join
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -29,15 +31,31 @@ func mine(by access.Actor) (string, []any) {
 	return orReviewed(by, where, args)
 }
 
-// mineByPlace is mine without the department d: for walks along all requests,
-// where a look at each one's department would be half of the work.
-func mineByPlace(tx *gorm.DB, by access.Actor) (string, []any, error) {
+// fewGroups is how many groups mineByGroup names one by one. Whoever decides on
+// more finds requests of theirs soon, wherever a query begins.
+const fewGroups = 1000
+
+// mineByGroup is mine without the department d: for walks along all requests,
+// where a look at each one's department would be half of the work. The numbers
+// of the groups are read first and stand in the text of the query, so that a
+// planner knows how much of all requests they are.
+func mineByGroup(tx *gorm.DB, by access.Actor) (string, []any, error) {
 	where, args, err := directory.Places(tx, by, access.RequestsDecide, "g.department_id")
-	if err != nil {
-		return "", nil, err
+	if err != nil || where == "1 = 1" {
+		return where, args, err
 	}
 	where, args = orReviewed(by, where, args)
-	return where, args, nil
+	var ids []int64
+	if err := tx.Raw("SELECT g.id FROM groups g WHERE "+where+" LIMIT "+strconv.Itoa(fewGroups+1), args...).Scan(&ids).Error; err != nil {
+		return "", nil, fmt.Errorf("read the groups of a scope: %w", err)
+	}
+	switch {
+	case len(ids) == 0:
+		return "1 = 0", nil, nil
+	case len(ids) > fewGroups:
+		return where, args, nil
+	}
+	return "r.group_id IN (" + strings.Trim(strings.ReplaceAll(fmt.Sprint(ids), " ", ","), "[]") + ")", nil, nil
 }
 
 func orReviewed(by access.Actor, where string, args []any) (string, []any) {

@@ -3,7 +3,9 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,8 +46,10 @@ const factSQL = `SELECT e.*, g.gid AS group_gid, g.name AS group_name, d.path AS
 
 // Turn makes the messages of some events that have none yet, and reports
 // whether there were any. Messages and handled_at are one transaction: an event
-// has all of its messages or is turned again.
+// has all of its messages or is turned again. One of which none can be made
+// holds up no other; it is named by the error and tried again.
 func (s *Service) Turn(ctx context.Context) (worked bool, err error) {
+	var stuck error
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		ids, err := claim(tx)
 		if err != nil || len(ids) == 0 {
@@ -60,22 +64,37 @@ func (s *Service) Turn(ctx context.Context) (worked bool, err error) {
 			return err
 		}
 		for i := range b.facts {
-			if err := b.tell(&b.facts[i]); err != nil {
-				return fmt.Errorf("event %d, %s: %w", b.facts[i].ID, b.facts[i].Kind, err)
+			if err := b.tellAlone(&b.facts[i]); err != nil {
+				stuck = errors.Join(stuck, err)
+				ids = slices.DeleteFunc(ids, func(id int64) bool { return id == b.facts[i].ID })
 			}
 		}
 		if err := s.at("written"); err != nil {
 			return err
 		}
-		if err := tx.Exec("UPDATE events SET handled_at = ? WHERE id IN ?", s.now().UTC(), ids).Error; err != nil {
-			return fmt.Errorf("note the events: %w", err)
+		if err := tx.Exec("UPDATE events SET handled_at = ? WHERE id IN ?", s.now().UTC(), append(ids, 0)).Error; err != nil {
+			return errors.Join(fmt.Errorf("note the events: %w", err), stuck)
 		}
 		return s.at("noted")
 	})
 	if err == nil && worked {
-		err = s.at("turned")
+		err = errors.Join(stuck, s.at("turned"))
 	}
 	return worked, err
+}
+
+// tellAlone is tell, undone as a whole when it fails.
+func (b *batch) tellAlone(f *fact) error {
+	outer := b.tx
+	defer func() { b.tx = outer }()
+	err := outer.Transaction(func(tx *gorm.DB) error {
+		b.tx = tx
+		return b.tell(f)
+	})
+	if err != nil {
+		return fmt.Errorf("event %d, %s: %w", f.ID, f.Kind, err)
+	}
+	return nil
 }
 
 // claim takes events that no other instance is at.

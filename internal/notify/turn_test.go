@@ -277,3 +277,38 @@ func TestADyingChatImageIsAnnouncedOnce(t *testing.T) {
 		w.wants("there is none", w.bell(w.Head), "“平台技术交流群”的上游群二维码快过期了，没有备用的")
 	})
 }
+
+// One event of which no message can be made is tried again; those behind it are not held up.
+func TestAStuckEventHoldsUpNoOther(t *testing.T) {
+	testkit.DB(t, func(t *testing.T, db *gorm.DB) {
+		w := start(t, db)
+		spoil, mend := []string{"ALTER TABLE messages ADD CONSTRAINT spoilt CHECK (args NOT LIKE '%坏%')"}, []string{"ALTER TABLE messages DROP CONSTRAINT spoilt"}
+		if db.Name() != "postgres" {
+			spoil, mend = nil, []string{"DROP TRIGGER spoilt_insert", "DROP TRIGGER spoilt_update"}
+			for _, on := range []string{"insert", "update"} {
+				spoil = append(spoil, "CREATE TRIGGER spoilt_"+on+" BEFORE "+on+" ON messages WHEN NEW.args LIKE '%坏%' BEGIN SELECT RAISE(ABORT, 'spoilt'); END")
+			}
+		}
+		for _, sql := range spoil {
+			w.exec(sql)
+		}
+		id := w.memberAsks(w.OtherStaff)
+		w.turn()
+		w.asks("坏")
+		w.decide(id, "rejected", "人数已满")
+		if worked, err := w.n.Turn(context.Background()); !worked || err == nil || !strings.Contains(err.Error(), "request.submitted") {
+			t.Fatalf("%v, %v", worked, err)
+		}
+		w.wants("applicant behind it", w.bell(w.OtherStaff), "你加入“平台技术交流群”的申请被拒绝")
+		if open := w.count("SELECT count(*) FROM events WHERE handled_at IS NULL"); open != 1 {
+			t.Errorf("%d events are left, want the stuck one", open)
+		}
+		for _, sql := range mend {
+			w.exec(sql)
+		}
+		w.turn()
+		if open := w.count("SELECT count(*) FROM events WHERE handled_at IS NULL"); open != 0 {
+			t.Errorf("%d events are left", open)
+		}
+	})
+}
